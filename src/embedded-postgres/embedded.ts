@@ -4,13 +4,12 @@ import type pg from 'pg';
 import { hasCode, StartError } from '../errors.ts';
 import { inDataDir } from '../process/data-dir.ts';
 import { type Cluster, openCluster } from './cluster.ts';
-import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, tryToLock } from './owner.ts';
+import { connect, disconnect, findOwner, isCutOff, keepLock, type Role, refuseCopy, tryToLock } from './owner.ts';
 import {
   Busy,
   findPostmaster,
   isAlive,
   type Postmaster,
-  refuseCopy,
   type StartedPostmaster,
   startPostmaster,
   stopPostmaster,
@@ -102,7 +101,7 @@ async function use(
   const client = await connect(cluster, postmaster.port, role);
   const url = `postgresql://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/${database}?sslmode=disable`;
   try {
-    await refuseCopy(cluster, postmaster);
+    if (!isOurs) await refuseCopy(client, cluster, postmaster.pid);
     await createDatabase(client);
     const isOwner = role === 'server' || isOurs;
     const isLocked = await tryToLock(client, isOwner ? 'exclusive' : 'shared');

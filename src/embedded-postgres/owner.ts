@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { answerSchema, nameSchema } from '../database/row.schema.ts';
@@ -63,6 +66,27 @@ export async function disconnect(client: pg.Client): Promise<void> {
 
 const answersIn = rowsOf(answerSchema);
 const namesIn = rowsOf(nameSchema);
+
+/**
+ * A cluster that is copied while its PostgreSQL runs has the `postmaster.pid` of the original. Only PostgreSQL knows its data
+ * directory for certain, as that may have been moved, or have two paths: it is asked whether it has a file of a new name.
+ * @param pid of PostgreSQL
+ * @throws StartError if the cluster is a copy: whoever means the copy would change the database of the original
+ */
+export async function refuseCopy(client: pg.Client, { dataDir, data }: Cluster, pid: number): Promise<void> {
+  const name = `copy-check-${randomUUID()}`;
+  const file = join(data, name);
+  await writeFile(file, '');
+  const { rows } = await client
+    .query(`SELECT current_setting('data_directory') AS name WHERE (pg_stat_file($1, true)).size IS NULL`, [name])
+    .finally(() => rm(file));
+  const [original] = namesIn(rows);
+  if (original === undefined) return;
+  throw new StartError(
+    `DATA_DIR ${dataDir} is a copy of one whose PostgreSQL (process ${pid}) was started in ${original.name}: ` +
+      'stop the server there, or that process if there is none, and copy it again',
+  );
+}
 
 export async function tryToLock(client: pg.Client, mode: 'exclusive' | 'shared'): Promise<boolean> {
   const take = mode === 'exclusive' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,8 +24,6 @@ export interface Postmaster {
   readonly pid: number;
   readonly port: number;
   readonly isReady: boolean;
-  /** The data directory that it was started with: absolute, and another than today's if that was moved since. */
-  readonly origin: string;
 }
 
 export interface StartedPostmaster extends Postmaster {
@@ -34,27 +32,11 @@ export interface StartedPostmaster extends Postmaster {
 }
 
 /** What `postmaster.pid` says; undefined when no process has the id in it, or it has no port. */
-export async function findPostmaster({ data }: Pick<Cluster, 'data'>): Promise<Postmaster | undefined> {
+export async function findPostmaster({ data }: Cluster): Promise<Postmaster | undefined> {
   const text = await readOptional(join(data, 'postmaster.pid'));
-  const [pid = '', origin = '', , port = '', , , , status = ''] = text?.split('\n') ?? [];
+  const [pid = '', , , port = '', , , , status = ''] = text?.split('\n') ?? [];
   if (!isAlive(Number(pid)) || !(Number(port) > 0)) return undefined;
-  return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready', origin };
-}
-
-/**
- * A cluster that is copied while its PostgreSQL runs has the `postmaster.pid` of the original. One that is moved has it too,
- * but at the old place it is gone.
- * @throws StartError if the cluster is a copy: whoever means the copy would change the database of the original
- */
-export async function refuseCopy({ dataDir, data }: Cluster, { pid, origin }: Postmaster): Promise<void> {
-  if ((await findPostmaster({ data: origin }))?.pid !== pid) return;
-  const [own, other] = await Promise.all([stat(data), stat(origin)]);
-  // One directory can have two paths, as by a mount.
-  if (own.dev === other.dev && own.ino === other.ino) return;
-  throw new StartError(
-    `DATA_DIR ${dataDir} is a copy of one whose PostgreSQL (process ${pid}) runs in ${origin}: ` +
-      'stop the server there, or that process if there is none, and copy it again',
-  );
+  return { pid: Number(pid), port: Number(port), isReady: status.trim() === 'ready' };
 }
 
 export function isAlive(pid: number): boolean {
@@ -178,5 +160,5 @@ export async function stopPostmaster(cluster: Cluster, { pid }: Postmaster): Pro
       await delay(20);
     }
   }
-  if ((await findPostmaster(cluster))?.pid === pid) throw new Error(`PostgreSQL (process ${pid}) does not stop`);
+  if ((await findPostmaster(cluster))?.pid === pid) throw new StartError(`PostgreSQL (process ${pid}) does not stop`);
 }

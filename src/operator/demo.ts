@@ -34,7 +34,7 @@ interface Options extends KeySecrets {
 /**
  * Creates a company with a phone number, an agent and keys, unless an earlier start did so in the same database and its keys
  * may still change agents. If only the agent was deleted, creates another one.
- * @throws StartError if DATA_DIR cannot be written to; nothing was created then
+ * @throws StartError if DATA_DIR cannot be written to; then, as a rule, nothing was created
  */
 export async function prepareDemo({ database, dataDir, ...secrets }: Options): Promise<Demo> {
   const directory = resolve(dataDir);

@@ -66,28 +66,39 @@ describe('a DATA_DIR or cluster that cannot be used is refused in one line', () 
   });
 });
 
-test('a copy of a DATA_DIR whose PostgreSQL runs is refused, also after its server was killed; a DATA_DIR that is moved goes on', async () => {
+/** It fails if PostgreSQL deletes a file meanwhile, and copies the others all the same. */
+const copyTree = (from: string, to: string) => spawnSync('cp', ['-a', from, to]);
+
+async function expectCopy(dataDir: string, original: string): Promise<void> {
+  const [pid] = (await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
+  const refusal = new RegExp(
+    `DATA_DIR ${dataDir} is a copy of one whose PostgreSQL \\(process ${pid}\\) was started in ${original}/postgres/cluster: ` +
+      'stop the server there, or that process if there is none, and copy it again$',
+  );
+  for (const role of ['server', 'operator'] as const) await expectRefusal(open(dataDir, role), refusal);
+}
+
+test('a copy of a DATA_DIR whose PostgreSQL runs is refused, wherever the original was moved; the original goes on', async () => {
   const original = join(folder, 'original');
   const { child, url } = await hold(original, 'server');
   await run(url, 'CREATE TABLE kept AS SELECT 7 AS value');
   await mkdir(join(folder, 'copies'));
   const copy = join(folder, 'copies', 'data');
-  // It fails if PostgreSQL deletes a file meanwhile, and copies the others all the same.
-  spawnSync('cp', ['-a', original, copy]);
-  const [pid] = (await readFile(join(copy, 'postgres', 'cluster', 'postmaster.pid'), 'utf8')).split('\n');
-  const refusal = new RegExp(
-    `DATA_DIR ${copy} is a copy of one whose PostgreSQL \\(process ${pid}\\) runs in ${original}/postgres/cluster: ` +
-      'stop the server there, or that process if there is none, and copy it again$',
-  );
-  for (const role of ['server', 'operator'] as const) await expectRefusal(open(copy, role), refusal);
+  copyTree(original, copy);
+  await expectCopy(copy, original);
   await kill(child, 'SIGKILL');
-  for (const role of ['server', 'operator'] as const) await expectRefusal(open(copy, role), refusal);
+  await expectCopy(copy, original);
 
   const moved = join(folder, 'moved');
   await rename(original, moved);
+  await expectCopy(copy, original);
+  // A copy at the place that the original had.
+  copyTree(moved, original);
+  await expectCopy(original, original);
   const adopted = await open(moved, 'server');
   expect(adopted.notes).toContain(`adopted the PostgreSQL that was left running in ${moved}/postgres/cluster`);
   expect(await run(adopted.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
+  expect((await readdir(join(moved, 'postgres', 'cluster'))).filter((name) => name.startsWith('copy-'))).toEqual([]);
   await adopted.close();
 });
 
