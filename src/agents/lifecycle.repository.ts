@@ -61,8 +61,8 @@ export function agentLifecycle(database: Database) {
   }
 
   /**
-   * Undefined if it must be repeated: a concurrent request still holds the key, or something else a lock; an answer is kept for
-   * the key, perhaps an expired one, which is deleted; or the number was deactivated after it was read.
+   * Undefined if it must be repeated: a concurrent request still holds the key, or another lock of which the wait was short; an
+   * answer is kept for the key, perhaps an expired one, which is deleted; or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     const keep = { ...idempotency, keyId: by.keyId };
@@ -73,8 +73,8 @@ export function agentLifecycle(database: Database) {
     } catch (error) {
       const code = error instanceof ApiError ? error.code : undefined;
       if (code === 'VALIDATION_FAILED') return undefined;
-      // Also where the key is in use (`waitForKey`).
-      if (isLockTimeout(error) && by.deadline.left() > lastTry) return undefined;
+      const isHeld = code === 'IDEMPOTENCY_KEY_IN_USE' || (isHurried && isLockTimeout(error));
+      if (isHeld && by.deadline.left() > lastTry) return undefined;
       if (!isTaken(error, idempotencyIndex)) throw error;
       await database.query(deleteExpiredStatement(by.keyId, idempotency.key));
       return undefined;
