@@ -9,6 +9,7 @@ import {
 import { rowsOf } from '../database/rows.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { lowestId } from '../http/uuid.ts';
+import { avoidTableScansStatement } from '../webhooks/endpoint.statements.ts';
 import { eraseAnswersStatement, eraseEndpointDeliveriesStatement, lockEndpointsStatement } from './erase.statements.ts';
 import { erasedAnswersRowSchema, nextAgentsRowSchema } from './row.schema.ts';
 import { nextAgentsStatement } from './walk.statements.ts';
@@ -88,9 +89,10 @@ export const parts: readonly Part[] = [
   indexed('deliveries', async (tx, companyId) => ({
     count: await tx.$executeRaw(eraseEndpointDeliveriesStatement(companyId, most.deliveries)),
   })),
-  indexed('webhooks', ({ webhookEndpoint }, companyId) =>
-    webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 }),
-  ),
+  indexed('webhooks', async (tx, companyId) => {
+    await tx.$executeRaw(avoidTableScansStatement);
+    return await tx.webhookEndpoint.deleteMany({ where: { companyId }, limit: 1 });
+  }),
   // Two at a time: for each number the foreign key check scans all agents, as no index has the number (0.1 s per million).
   indexed('phoneNumbers', ({ companyPhoneNumber }, companyId) =>
     companyPhoneNumber.deleteMany({ where: { companyId }, limit: 2 }),

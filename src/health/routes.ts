@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Database, withinLimit } from '../database/client.ts';
-import { ApiError, databaseUnavailable } from '../http/problems.ts';
+import { isDatabaseError } from '../database/failures.ts';
+import { databaseUnavailable } from '../http/problems.ts';
 import { getLiveness, getReadiness } from './openapi.ts';
 
 interface Options {
@@ -32,7 +33,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<Options> = async (app, { da
 async function checkState(database: Database, migrations: readonly string[]): Promise<void> {
   const { isReadOnly, migrations: applied } = await withinLimit(database.state()).catch((error: unknown) => {
     // Without the table of the migrations, or the right to read it, as while a backup is restored.
-    throw error instanceof ApiError ? error : databaseUnavailable(error);
+    throw isDatabaseError(error) ? databaseUnavailable(error) : error;
   });
   if (isReadOnly) throw databaseUnavailable(new Error('the database is read-only'));
   const pending = migrations.filter((migration) => !applied.includes(migration));

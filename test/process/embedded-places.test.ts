@@ -100,6 +100,7 @@ test('a copy of a DATA_DIR whose PostgreSQL runs is refused, wherever the origin
   expect(await run(adopted.url, 'SELECT value FROM kept')).toEqual([{ value: 7 }]);
   expect((await readdir(join(moved, 'postgres', 'cluster'))).filter((name) => name.startsWith('copy-'))).toEqual([]);
   await adopted.close();
+  for (const place of [copy, original]) await rm(place, { recursive: true });
 });
 
 describe.runIf(isRoot)('as root', () => {
