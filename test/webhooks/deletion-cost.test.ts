@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, onTestFinished, test } from 'vitest';
 import { eraseDeliveriesStatement } from '../../src/agents/erase.statements.ts';
+import { eraseCompany } from '../../src/companies/erase.repository.ts';
 import { eraseEndpointDeliveriesStatement } from '../../src/companies/erase.statements.ts';
 import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { dropDeliveriesStatement } from '../../src/webhooks/endpoint.statements.ts';
@@ -18,6 +19,7 @@ const dropping = await openWorld();
 const removing = await openWorld();
 const erasing = await openWorld();
 const erasingCompany = await openWorld();
+const erasingEndpoint = await openWorld();
 const ending = [
   { status: 'DELIVERED', world: await openWorld(), each: 8 },
   { status: 'PENDING', world: await openWorld(), each: 7 },
@@ -103,4 +105,22 @@ test('erasing 100 deliveries to endpoints of a company, or finding none, reads a
   expect(await blocks(() => erase(companyId, 100))).toBeLessThan(100 * 10);
   expect(await left()).toBe(40_000 - 100);
   expect(await blocks(() => erase(emptyId, 100))).toBeLessThan(50);
+});
+
+test('erasing a company whose endpoint has no deliveries reads a few blocks of the 40,000 of another', async () => {
+  const { endpointId, left } = await storeMany(erasingEndpoint, 'DELIVERED');
+  // As where one role is the owner and that of the servers.
+  const url = new URL(erasingEndpoint.ownerUrl);
+  url.searchParams.set('options', '-c plan_cache_mode=force_generic_plan');
+  const database = openLimited('patient', url.href, 1);
+  onTestFinished(() => database.close());
+  const { id } = await erasingEndpoint.company();
+  await storeEndpoint(erasingEndpoint, id, 'https://receiver.example/');
+  await erasingEndpoint.sql.query('UPDATE api_key SET revoked_at = now()');
+  const { rows } = await erasingEndpoint.sql.query('SELECT name FROM company WHERE id = $1', [id]);
+  const erase = () => eraseCompany(database, id, rows[0].name, 'test');
+  expect(await blocksOf(database, erasingEndpoint.sql, 'webhook_delivery', erase)).toBeLessThan(200);
+  expect(await left()).toBe(40_000);
+  const endpoints = await erasingEndpoint.sql.query('SELECT id FROM webhook_endpoint');
+  expect(endpoints.rows).toEqual([{ id: endpointId }]);
 });
