@@ -119,13 +119,17 @@ export async function namesIn(place: string): Promise<string[]> {
   return names.filter((name) => !/^postgresql-18\.[\w.-]+$/.test(name)).toSorted();
 }
 
-/** Kills one of PostgreSQL's processes, as an out-of-memory killer would; PostgreSQL then ends all sessions. */
+/**
+ * Kills one of PostgreSQL's processes, as an out-of-memory killer would; PostgreSQL then ends all sessions.
+ * @returns when PostgreSQL has noticed: the session of the killed process ends before, and new ones may still begin then
+ */
 export async function crash(url: string): Promise<void> {
-  const client = await connect(url);
+  const [killed, other] = await Promise.all([connect(url), connect(url)]);
+  killed.on('error', () => {});
   const ended = new Promise<void>((resolve) => {
-    client.on('error', () => resolve());
+    other.on('error', () => resolve());
   });
-  const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+  const { rows } = await killed.query('SELECT pg_backend_pid() AS pid');
   process.kill(rows[0].pid, 'SIGKILL');
   await ended;
 }
