@@ -76,13 +76,6 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     });
   }
 
-  /** Like `update`, but refuses a revoked key, which never changes again. @throws UnknownIdError; RefusedError */
-  async function updateUnrevoked(...[id, action, change, when]: Parameters<typeof update>): Promise<ShownKey> {
-    const key = await update(id, action, change, { ...when, revokedAt: null });
-    if (key.state === 'revoked') throw new RefusedError(revokedForGood);
-    return key;
-  }
-
   return {
     /** Creates a key. The key itself is only in the returned object: it is not stored. @throws StartError without secrets */
     async create(draft: KeyDraft): Promise<ShownKey & { key: string }> {
@@ -134,13 +127,20 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
       });
     },
 
-    /** Suspends a key until it is resumed. @throws RefusedError for a revoked key */
+    /** Suspends a key until it is resumed. Leaves a revoked key as it is. */
     suspend: (id: string) =>
-      updateUnrevoked(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null }),
+      update(id, 'key.suspended', (now) => ({ suspendedAt: now }), { suspendedAt: null, revokedAt: null }),
 
-    /** Resumes a suspended key. An expired key stays expired. @throws RefusedError for a revoked key */
-    resume: (id: string) =>
-      updateUnrevoked(id, 'key.resumed', () => ({ suspendedAt: null }), { suspendedAt: { not: null } }),
+    /**
+     * Resumes a suspended key. An expired key stays expired.
+     * @throws RefusedError for a revoked key
+     */
+    async resume(id: string): Promise<ShownKey> {
+      const when = { suspendedAt: { not: null }, revokedAt: null };
+      const key = await update(id, 'key.resumed', () => ({ suspendedAt: null }), when);
+      if (key.state === 'revoked') throw new RefusedError(revokedForGood);
+      return key;
+    },
 
     revoke: (id: string) => update(id, 'key.revoked', (now) => ({ revokedAt: now }), { revokedAt: null }),
   };
