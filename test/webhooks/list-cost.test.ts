@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { webhookRepository } from '../../src/webhooks/repository.ts';
 import { blocksOf } from '../support/blocks.ts';
@@ -35,12 +36,14 @@ beforeAll(async () => {
   await world.sql.query('VACUUM ANALYZE webhook_delivery');
 });
 
-/** Has one connection list failed deliveries of an endpoint, and counts the blocks that the second list reads of tables. */
-async function listed(endpoint: string, tables: readonly string[], status?: 'FAILED') {
+type Deliveries = ReturnType<typeof webhookRepository>['deliveries'];
+
+/** Has one connection list deliveries of an endpoint, and counts the blocks that the second list reads of tables. */
+async function listed(endpoint: string, tables: readonly string[], filter: Parameters<Deliveries>[1] = {}) {
   const database = openLimited('patient', world.databaseUrl, 1);
   onTestFinished(() => database.close());
   const { deliveries } = webhookRepository(database);
-  const list = () => deliveries(endpoint, status ? { status } : {}, firstPage);
+  const list = () => deliveries(endpoint, filter, firstPage);
   const { items, total } = await list();
   const blocks = [];
   for (const table of tables) blocks.push(await blocksOf(database, world.sql, table, list));
@@ -63,8 +66,26 @@ test.each([undefined, 'FAILED' as const])(
   async (status) => {
     const { id } = await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId });
     await store(id, managedId, 2);
-    const { items, total, blocks } = await listed(id, ['webhook_delivery'], status);
+    const { items, total, blocks } = await listed(id, ['webhook_delivery'], status ? { status } : {});
     expect([items.length, total]).toEqual([2, 2]);
     expect(Math.max(...blocks)).toBeLessThan(100);
   },
 );
+
+test('the list of an agent with three deliveries reads a few blocks among 80,000 of 40 other agents', async () => {
+  // For few agents PostgreSQL expects many deliveries each, and without a reason not to would read those of all in order.
+  const few = `WITH other AS MATERIALIZED (SELECT array_agg(gen_random_uuid()) AS ids FROM generate_series(1, 40))
+    UPDATE webhook_delivery SET agent_id = ids[1 + position % 40] FROM other`;
+  const { id } = await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId });
+  await store(id, managedId, 40_000);
+  await world.sql.query(few);
+  const agentId = randomUUID();
+  const three = 'SELECT id FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY position LIMIT 3';
+  await world.sql.query(`UPDATE webhook_delivery SET agent_id = $2 WHERE id IN (${three})`, [id, agentId]);
+  await world.sql.query('VACUUM ANALYZE webhook_delivery');
+  for (const filter of [{ agentId }, { agentId, status: 'FAILED' as const }]) {
+    const { items, total, blocks } = await listed(id, ['webhook_delivery'], filter);
+    expect([items.length, total]).toEqual([3, 3]);
+    expect(Math.max(...blocks)).toBeLessThan(100);
+  }
+});
