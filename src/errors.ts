@@ -27,3 +27,10 @@ export const codeOf = (error: unknown): string | undefined =>
 /** Whether an error has one of these codes. */
 export const hasCode = (error: unknown, ...codes: readonly string[]): error is Error =>
   codes.includes(codeOf(error) ?? '');
+
+/** OpenSSL's codes for a certificate that was not signed by a known authority. */
+const unknownAuthority =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
+
+/** Whether a connection failed because no known authority signed the certificate of the other side. */
+export const isOfUnknownAuthority = (error: unknown): boolean => unknownAuthority.test(codeOf(error) ?? '');

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { StartError } from '../errors.ts';
+import { isOfUnknownAuthority, StartError } from '../errors.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { type Counted, type Limit, memoryCounters } from './counters.ts';
 import { redisCount } from './redis-count.ts';
@@ -178,6 +178,12 @@ export const reportChanges =
   (logger: Logger, meter: Meter = silent): Options['onChange'] =>
   (isShared, err) => {
     meter.countsAreShared(isShared);
-    if (isShared) logger.info('rate limits are counted in Redis, together with the other replicas');
-    else logger.warn({ err }, 'Redis cannot be used: rate limits are counted by this replica alone');
+    if (isShared) {
+      logger.info('rate limits are counted in Redis, together with the other replicas');
+      return;
+    }
+    const remedy = isOfUnknownAuthority(err)
+      ? ': name the file of its certificate authority in NODE_EXTRA_CA_CERTS'
+      : '';
+    logger.warn({ err }, `Redis cannot be used: rate limits are counted by this replica alone${remedy}`);
   };

@@ -1,6 +1,11 @@
-import { codeOf } from '../errors.ts';
+import { codeOf, isOfUnknownAuthority } from '../errors.ts';
 import { ApiError } from '../http/problems.ts';
 import { isDatabaseError, isWrongCall, mayHaveBeenDone, NotBegunError, sqlState } from './failures.ts';
+
+/** About a pooler whose sessions have named statements of other connections, or lack those of this one. */
+export const unknownNames =
+  'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false, or name ' +
+  'PostgreSQL itself';
 
 /** Sentences for operators by SQLSTATE or its beginning; the longest match is used. */
 const byState: Readonly<Record<string, string>> = {
@@ -8,6 +13,7 @@ const byState: Readonly<Record<string, string>> = {
   '22021': 'a text holds a character that the database cannot store',
   '22P05': 'a text holds a character that the database cannot store',
   '25006': 'the database is read-only: DATABASE_URL must name the primary',
+  '26000': unknownNames,
   '28': 'the database refuses the user or the password of DATABASE_URL',
   '3D000': 'the database that DATABASE_URL names does not exist',
   '40': 'a concurrent transaction conflicts with the command: try again',
@@ -17,6 +23,7 @@ const byState: Readonly<Record<string, string>> = {
   '42704': 'a role of that name does not exist: make it with CREATE ROLE … LOGIN',
   '42703': 'the database lacks a column: run npm run migrate',
   '42P01': 'the database lacks a table: run npm run migrate',
+  '42P05': unknownNames,
   '53100': 'the disk of the database is full',
   '53300': 'the database has no connection left: try again later',
   '55P03': 'another transaction holds a lock that the command needs: try again later',
@@ -97,9 +104,6 @@ export function connectionReasonOf(error: unknown): string {
 /** OpenSSL's message about a certificate names what is wrong with it, and is what operators search for. */
 const certificateCode = /^(DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|CERT_)/;
 
-/** Its codes for a certificate that was not signed by a known authority. */
-const unknownAuthority =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT(_LOCALLY)?|VERIFY_LEAF_SIGNATURE))$/;
 const remedy = ': name the file of its certificate authority in DATABASE_URL, as sslrootcert=/path/to/ca.pem';
 
 function unreached(error: unknown): string {
@@ -113,6 +117,6 @@ function unreached(error: unknown): string {
     return `a file that sslrootcert, sslcert or sslkey names has no valid PEM (${code})`;
   const known = bySystemCode[code ?? ''] ?? byMessage.find(([beginning]) => message.startsWith(beginning))?.[1];
   if (known !== undefined) return known;
-  if (code !== undefined && certificateCode.test(code)) return message + (unknownAuthority.test(code) ? remedy : '');
+  if (code !== undefined && certificateCode.test(code)) return message + (isOfUnknownAuthority(error) ? remedy : '');
   return `the connection failed${code === undefined ? '' : ` (${code})`}`;
 }

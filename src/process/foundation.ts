@@ -3,6 +3,7 @@ import { type KeySecrets, makeSecret } from '../auth/api-key.ts';
 import type { Config, Program } from '../config.ts';
 import { migrate, requireGivenSettings, requireMigrations } from '../database/migrate.ts';
 import { keepsStatementNames } from '../database/pooler.ts';
+import { unknownNames } from '../database/reasons.ts';
 import { ownsTables } from '../database/server-role.ts';
 import { withClient } from '../database/session.ts';
 import { durabilityRisks, lackingSettings, refuseOptions, roleSettings } from '../database/settings.ts';
@@ -65,11 +66,9 @@ export async function checkDatabase(url: string, config: Config): Promise<string
     const isOwner = config.NODE_ENV === 'production' && (await ownsTables(client));
     return [...(await durabilityRisks(client)), ...(isOwner ? [ownerWarning] : [])];
   });
-  if (config.DATABASE_PREPARED_STATEMENTS && !(await keepsStatementNames(url))) throw new StartError(noNames);
+  if (config.DATABASE_PREPARED_STATEMENTS && !(await keepsStatementNames(url))) throw new StartError(unknownNames);
   return warnings;
 }
 
 const ownerWarning =
   'the role in DATABASE_URL owns the tables: run the server as a role that npm run migrate -- --server-role NAME admits';
-const noNames =
-  'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false';

@@ -1,7 +1,10 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { build, startProcess, tooSlow } from '../support/process.ts';
+import { makeAuthority } from '../support/certificates.ts';
+import { build, makeFolder, startProcess, tooSlow } from '../support/process.ts';
 import { makeRedis } from '../support/redis.ts';
-import { startReplica, timedOut } from '../support/replicas.ts';
+import { logMessages, startReplica, timedOut } from '../support/replicas.ts';
 import { unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
@@ -75,6 +78,31 @@ test('each warning names its own cause, and each cause is logged once', () =>
       expect.stringContaining('ECONNREFUSED'),
       expect.stringContaining('NOAUTH'),
     ]);
+  }));
+
+test('a Redis with a certificate of an unknown authority is reported with the variable that names it, with which Redis is used', () =>
+  unlessTooSlow(async (attempt) => {
+    const folder = await makeFolder();
+    const authority = makeAuthority();
+    const files = { ...authority.certificateOf('localhost'), authority: authority.cert };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const redis = await makeRedis();
+    const { port } = new URL(redis.url);
+    await redis.start({
+      ...{ port: '0', 'tls-port': port, 'tls-auth-clients': 'no', 'tls-ca-cert-file': join(folder, 'authority') },
+      ...{ 'tls-cert-file': join(folder, 'cert'), 'tls-key-file': join(folder, 'key') },
+    });
+    const url = `rediss://localhost:${port}`;
+    const unknowing = await startReplica(world, url, { attempt });
+    await unknowing.untilReports(1, key);
+    expect([unknowing.changes(), unknowing.causes()]).toEqual([
+      [`${logMessages.alone}: name the file of its certificate authority in NODE_EXTRA_CA_CERTS`],
+      [expect.stringContaining('certificate')],
+    ]);
+    const env = { NODE_EXTRA_CA_CERTS: join(folder, 'authority') };
+    const knowing = await startReplica(world, url, { attempt, env });
+    await knowing.untilReports(1, key);
+    expect(knowing.changes()).toEqual([logMessages.shared]);
   }));
 
 test('a wrong password of Redis is reported without the password', () =>

@@ -7,6 +7,7 @@ import { connect } from '../support/connection.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
 import { expectCreated } from '../support/new-agent.ts';
+import { runOperator } from '../support/operator.ts';
 import { expectChange, expectNoChange, newSubject } from '../support/patch-agent.ts';
 import { build, makeFolder, refusedStart, runProgram, startServer } from '../support/process.ts';
 import { agentAtTwo, everythingOf, expectReplay, newKey, retriables, sendKeyed } from '../support/retry.ts';
@@ -125,6 +126,20 @@ test('while the pools of both servers are busy, their metrics reach the database
   for (const metrics of composition.metrics) await vi.waitUntil(() => isUp(metrics), { timeout: 60_000, interval: 20 });
 });
 
+const unknownNames =
+  'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false, or name ' +
+  'PostgreSQL itself';
+
+test('a command that uses named statements behind this PgBouncer ends with the setting, at the latest once all sessions have the names', async () => {
+  const DATABASE_URL = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
+  const { id } = await world.company();
+  const list = (env = {}) => runOperator({ DATABASE_URL, ...env }, ['agent', 'list', '--company', id]);
+  let outcome = await list();
+  while (outcome.code === 0) outcome = await list();
+  expect(outcome).toEqual({ code: 1, stdout: '', stderr: `error: ${unknownNames}\n` });
+  expect(await list({ DATABASE_PREPARED_STATEMENTS: 'false' })).toEqual({ code: 0, stdout: '[]\n', stderr: '' });
+});
+
 test('a server that would use named statements behind this PgBouncer does not start, and names the setting', async () => {
   const DATABASE_URL = Object.assign(new URL(world.databaseUrl), { host: composition.pgbouncer }).href;
   const env = { DATABASE_URL, API_KEY_SECRET: world.secret, PORT: '0' };
@@ -133,8 +148,7 @@ test('a server that would use named statements behind this PgBouncer does not st
     expect(await refusedStart(env)).toEqual({
       code: 1,
       stdout: '',
-      stderr:
-        'DATABASE_URL leads to a pooler that does not know named statements: set DATABASE_PREPARED_STATEMENTS=false\n',
+      stderr: `${unknownNames}\n`,
     });
   }
   const { server, origin } = await startServer({ ...env, DATABASE_PREPARED_STATEMENTS: 'false' });

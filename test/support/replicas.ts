@@ -23,7 +23,7 @@ function reportsIn(log: string): { msg: string; err?: { message: string } }[] {
   const lines = log.split('\n').filter((line) => line.startsWith('{'));
   return lines
     .map((line) => JSON.parse(line))
-    .filter(({ msg }) => msg === logMessages.shared || msg === logMessages.alone);
+    .filter(({ msg }) => msg === logMessages.shared || msg.startsWith(logMessages.alone));
 }
 
 interface Options {
