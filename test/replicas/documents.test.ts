@@ -36,7 +36,9 @@ test('the commands of docs/replicas.md work in order: migrate as both roles, run
 
   const said = await succeed(filled(migrate, { agents_server: SERVER_ROLE }));
   expect(said).toMatch(/applied .*\n[\s\S]*role \w+ may run the server\n[\s\S]*nothing to apply: /);
-  const composition = shell(filled(start, { 'PORT=8080': `PORT=${PORT}` }));
+  // Built already: other files of this suite start the programs meanwhile, and would build beside it.
+  const built = { 'npm run build': 'node scripts/build.mjs' };
+  const composition = shell(filled(start, { ...built, 'PORT=8080': `PORT=${PORT}` }));
   const REPLICAS = await composition.until(/^kill -HUP (\d+) /m);
   await composition.until(new RegExp(`^The proxy listens on (http://127\\.0\\.0\\.1:${PORT})$`, 'm'));
   expect(JSON.parse(await succeed(filled(ask, { '127.0.0.1:8080': `127.0.0.1:${PORT}` })))).toEqual({ status: 'ok' });
