@@ -106,7 +106,7 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
     /**
      * Creates a new key with the owner, scopes, allow-list, limits and expiry of an active one. The old key expires after
      * the overlap, or earlier at its own expiry.
-     * @throws UnknownIdError if there is no active key with the id; StartError without secrets
+     * @throws UnknownIdError; RefusedError if the key is not active; StartError without secrets
      */
     async rotate(id: string, overlapSeconds: number): Promise<ShownKey & { key: string }> {
       const key = makeKey();
@@ -115,7 +115,9 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         await lockKey(tx, id);
         const now = await databaseTime(tx);
         const old = await tx.apiKey.findUnique({ where: { id }, select: stored });
-        if (!old || keyStateOf(old, now) !== 'active') throw new UnknownIdError('active API key', id);
+        if (!old) throw new UnknownIdError('API key', id);
+        const state = keyStateOf(old, now);
+        if (state !== 'active') throw new RefusedError(`the key is ${state}: rotate an active one, or make a new key`);
         const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });

@@ -45,7 +45,9 @@ export function pendingMigrations(url: string, folder = ourMigrations): Promise<
 export async function requireMigrations(url: string): Promise<void> {
   const pending = await pendingMigrations(url);
   if (pending.length > 0) {
-    throw new StartError(`DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate`);
+    throw new StartError(
+      `DATABASE_URL lacks migrations (${pending.join(', ')}): run npm run migrate as the owner of the tables`,
+    );
   }
 }
 

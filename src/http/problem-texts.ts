@@ -43,5 +43,6 @@ export const problemTexts = {
     'The webhook belongs to another owner. With the key of an integration, send the companyId with which the webhook was made, ' +
     'or none if it was made without.',
   deliveryMissing: 'The webhook has no such delivery; those that are finished are kept for 30 days.',
-  versionPruned: 'This version of the agent was pruned: the operator removes old versions from the history.',
+  versionPruned:
+    'This version was pruned: the operator removes old ones. GET /agents/{id}/versions lists those that are left.',
 } as const;

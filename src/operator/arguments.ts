@@ -25,7 +25,8 @@ export function e164(text: string): string {
 
 export function scopeList(text: string): readonly Scope[] {
   const names = text.split(',');
-  if (!names.every(isScope)) throw new InvalidArgumentError(`It must be a list of ${scopes.join(', ')}.`);
+  if (!names.every(isScope))
+    throw new InvalidArgumentError(`It must be one or more of ${scopes.join(' ')}, with commas alone between them.`);
   return [...new Set(names)];
 }
 

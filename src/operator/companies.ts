@@ -78,7 +78,7 @@ export function integrationCommands(integration: Command, print: Print) {
 
 export function phoneNumberCommands(phoneNumber: Command, print: Print) {
   phoneNumber.description('phone numbers of companies').addHelpText(...examples(`phone-number add ${newNumber}`));
-  commandOf(phoneNumber, 'add', 'give a company a number, which no company has yet', newNumber)
+  commandOf(phoneNumber, 'add', 'give a company a number that is not active for any company', newNumber)
     .requiredOption('--company <id>', 'the company', uuid)
     .requiredOption('--number <e164>', 'the number, like +12025550123', e164)
     .action(({ company, number }) => print(({ companies }) => companies.addPhoneNumber(company, number)));

@@ -24,8 +24,8 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
     .option('--scopes <a,b>', 'what it may do', scopeList, defaultScopes)
     .option('--expires <iso>', 'when it ends, like 2030-01-31T12:00:00Z', expiry)
     .option('--allow-ip <cidr>', 'an address or block that may use it; may be repeated', block, [])
-    .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is none", limit)
-    .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is none", limit)
+    .option('--per-minute <n>', "its own rate limit instead of the server's; 0 is no limit", limit)
+    .option('--per-hour <n>', "its own rate limit instead of the server's; 0 is no limit", limit)
     .action(({ company, integration, allowIp: allowedIps, expires: expiresAt = null, ...options }, command) => {
       const owner = ownerOf({ company, integration }, command);
       const { name = null, scopes, perMinute = null, perHour = null } = options;

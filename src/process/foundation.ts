@@ -62,7 +62,8 @@ export async function checkDatabase(url: string, config: Config): Promise<string
     await refuseOptions(client);
     await requireGivenSettings(client);
     const missing = await lackingSettings(client, roleSettings);
-    if (missing.length > 0) throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate`);
+    if (missing.length > 0)
+      throw new StartError(`DATABASE_URL: ${missing.join('; ')}: run npm run migrate as this role`);
     const isOwner = config.NODE_ENV === 'production' && (await ownsTables(client));
     return [...(await durabilityRisks(client)), ...(isOwner ? [ownerWarning] : [])];
   });

@@ -24,7 +24,7 @@ test('of concurrent rotations of one key without an overlap exactly one creates 
   const rotations = await Promise.allSettled(Array.from({ length: 10 }, () => world.keys.rotate(old.id, 0)));
   const made = rotations.flatMap((rotation) => (rotation.status === 'fulfilled' ? [rotation.value.id] : []));
   const reasons = rotations.flatMap((rotation) => (rotation.status === 'rejected' ? [String(rotation.reason)] : []));
-  expect(reasons).toEqual(Array(9).fill(`UnknownIdError: there is no active API key with the id ${old.id}`));
+  expect(reasons).toEqual(Array(9).fill('RefusedError: the key is expired: rotate an active one, or make a new key'));
   const { rows } = await world.sql.query('SELECT id FROM api_key WHERE company_id = $1 AND id <> $2 AND name = $3', [
     old.companyId,
     old.id,

@@ -107,12 +107,14 @@ const ends = {
   expired: expire,
 };
 
-test.for(Object.entries(ends))('a key that is %s cannot be rotated', async ([, end]) => {
+test.for(Object.entries(ends))('a key that is %s cannot be rotated', async ([state, end]) => {
   const { companyId, keyId } = await keyToRotate();
   await end(keyId);
   const owner = { companyId, integrationId: null };
   const before = await world.keys.list(owner);
-  await expect(world.keys.rotate(keyId, 60)).rejects.toThrow(`there is no active API key with the id ${keyId}`);
+  await expect(world.keys.rotate(keyId, 60)).rejects.toThrow(
+    `the key is ${state}: rotate an active one, or make a new key`,
+  );
   expect(await world.keys.list(owner)).toEqual(before);
 });
 

@@ -66,7 +66,8 @@ test('a pruned version answers 404 and says so on every route, and lists have th
     status: 404,
     body: {
       code: 'RESOURCE_NOT_FOUND',
-      detail: 'This version of the agent was pruned: the operator removes old versions from the history.',
+      detail:
+        'This version was pruned: the operator removes old ones. GET /agents/{id}/versions lists those that are left.',
     },
   };
   const never = { status: 404, body: { detail: 'The agent has no version 6; its newest version is 5.' } };

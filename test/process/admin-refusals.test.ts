@@ -137,7 +137,9 @@ test('errors of the database are printed in a sentence of the program, by the bu
   const url = await emptyDatabase();
   await withMigrationLock(url, writeRoleSettings);
   expect(await create(url)).toEqual(
-    reason(`DATABASE_URL lacks migrations (${(await namesInFolder()).join(', ')}): run npm run migrate`),
+    reason(
+      `DATABASE_URL lacks migrations (${(await namesInFolder()).join(', ')}): run npm run migrate as the owner of the tables`,
+    ),
   );
 });
 

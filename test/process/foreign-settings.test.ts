@@ -34,7 +34,7 @@ test('a start of the server or a command names each database setting that would 
     'bytea_output is escape, expected hex; extra_float_digits is -15, expected 1; array_nulls is off, expected on; ' +
     'row_security is off, expected on; quote_all_identifiers is on, expected off; search_path is elsewhere, expected public; ' +
     'default_transaction_isolation is serializable, expected read committed; ' +
-    'default_transaction_read_only is on, expected off: run npm run migrate';
+    'default_transaction_read_only is on, expected off: run npm run migrate as this role';
   expect(await start(foreign.databaseUrl)).toEqual(refused(`${lacking}\n`));
   const command = [join(programs, 'admin.js'), 'company', 'create', '--name', 'A'];
   const made = await runProgram(command, { env: { DATABASE_URL: foreign.ownerUrl, ...secret } });

@@ -132,14 +132,16 @@ describe('an impossible start', () => {
     });
     const DATABASE_URL = withDatabase(inject('serverUrl'), name);
     const [first = ''] = await migrationNames();
-    const lacking = new RegExp(`^DATABASE_URL lacks migrations \\(${first}.*\\): run npm run migrate\\n$`);
+    const lacking = new RegExp(
+      `^DATABASE_URL lacks migrations \\(${first}.*\\): run npm run migrate as the owner of the tables\\n$`,
+    );
     expect(await refusedStart({ DATABASE_URL, PORT: '0' })).toEqual(refused(lacking));
 
     const migration = await runProgram([migrateProgram], { env: { DATABASE_URL } });
     expect(migration).toMatchObject({ code: 0, stdout: expect.stringContaining(`applied ${first}\n`) });
     await run(DATABASE_URL, `ALTER ROLE CURRENT_USER IN DATABASE ${name} RESET lock_timeout`);
     const expected = roleSettings['lock_timeout'];
-    const unset = `^DATABASE_URL: lock_timeout is 0, expected ${expected}: run npm run migrate\n$`;
+    const unset = `^DATABASE_URL: lock_timeout is 0, expected ${expected}: run npm run migrate as this role\n$`;
     expect(await refusedStart({ DATABASE_URL, PORT: '0' })).toEqual(refused(unset));
   });
 
