@@ -76,7 +76,7 @@ export const fields = {
     },
   ),
   instructions: field(
-    text({ maxLength: 2000, description: 'Additional instructions for the interview; null clears' }),
+    text({ maxLength: 2000, description: 'Additional instructions for the interview; null for none' }),
     { isNullable: true, isRequired: false, column: 'instructions', sqlType: 'text', initial: null },
   ),
   language: field(
@@ -99,11 +99,11 @@ export const fields = {
     // biome-ignore format: a table
     oneOf(
       ['ALEX', 'PETER', 'MIRIAM', 'SUE', 'VIERA', 'CASANDRA', 'SILVIA', 'MICHAEL', 'LUKE', 'EMMA', 'SARAH', 'EVA'],
-      'Voice of the interviewer; null clears',
+      'Voice of the interviewer; null for none',
     ),
     { isNullable: true, isRequired: false, column: 'voice_id', sqlType: 'text', initial: null },
   ),
-  cefrLevel: field(oneOf(['A1', 'A2', 'B1', 'B2', 'C1', 'C2'], 'CEFR level for language tests; null clears'), {
+  cefrLevel: field(oneOf(['A1', 'A2', 'B1', 'B2', 'C1', 'C2'], 'CEFR level for language tests; null for none'), {
     isNullable: true,
     isRequired: false,
     column: 'cefr_level',
@@ -130,13 +130,13 @@ export const fields = {
       additionalProperties: true,
       storable: true,
       description:
-        `Merged into the stored metadata by JSON Merge Patch (RFC 7396). The result has at most ${limits.bytes} bytes of ` +
-        `JSON, ${limits.depth} levels and ${limits.keys} keys`,
+        'Custom metadata. An update merges it into what is stored (JSON Merge Patch, RFC 7396). The result has at most ' +
+        `${limits.bytes} bytes of JSON, ${limits.depth} levels and ${limits.keys} keys`,
     }),
     { isNullable: false, isRequired: false, column: 'metadata', sqlType: 'jsonb', initial: {}, valueText: 'is merged' },
   ),
   backgroundSound: field(
-    oneOf(['OFFICE', 'OFF'], 'Ambient background sound during calls; null clears the override, OFFICE is the default'),
+    oneOf(['OFFICE', 'OFF'], 'Ambient background sound during calls; null for no override of the default, OFFICE'),
     { isNullable: true, isRequired: false, column: 'background_sound', sqlType: 'text', initial: null },
   ),
 } as const;

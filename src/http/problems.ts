@@ -115,8 +115,8 @@ export const problems = {
     status: 503,
     title: 'The database is not available',
     detail:
-      'The database did not answer in time. The change may have been saved: send it again with the same Idempotency-Key, or, if ' +
-      'it changes an agent, with If-Match.',
+      'The database did not answer in time: send the request again. A change may have been saved all the same: send it with the ' +
+      'same Idempotency-Key, or, if it changes an agent, with If-Match.',
   },
 } as const;
 

@@ -18,7 +18,7 @@ const events = Type.Array(oneOf(['*', ...eventTypes], 'An event type; * stands f
   ...{ minItems: 1, maxItems: 10 },
   description: 'The event types that are sent; the list is replaced whole',
 });
-const description = nullable(text({ maxLength: 200, description: 'What the endpoint is for; null clears' }));
+const description = nullable(text({ maxLength: 200, description: 'What the endpoint is for; null for nothing' }));
 const headers = Type.Unsafe<Readonly<Record<string, string | null>> | null>({
   ...{ type: ['object', 'null'], headerFields: true },
   description:
