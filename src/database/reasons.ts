@@ -63,7 +63,7 @@ const byMessage = [
 /** A sentence for an operator about an error of the database; undefined for other errors. Never a library's message. */
 export function reasonOf(error: unknown): string | undefined {
   if (error instanceof ApiError && error.code === 'DATABASE_UNAVAILABLE') {
-    return reasonOf(error.cause) ?? 'the database did not answer in time: look at what was done before trying again';
+    return reasonOf(error.cause) ?? 'the database did not answer in time: check what was done before you try again';
   }
   if (error instanceof NotBegunError) return `${error.message}: this one was not begun, try again later`;
   const state = sqlState(error);
@@ -83,8 +83,8 @@ export function reasonOf(error: unknown): string | undefined {
  */
 export const commandReasonOf = (error: unknown): string | undefined =>
   mayHaveBeenDone(error)
-    ? 'the database did not answer, or the connection to it broke: once it answers, see by audit list what the command ' +
-      'has done, and repeat it unless that is all'
+    ? 'the database did not answer, or the connection to it broke: once it answers, audit list shows what the command ' +
+      'has done: repeat it unless that is everything'
     : reasonOf(error);
 
 /**

@@ -21,11 +21,11 @@ export const webhookComplaints = {
   unreadableSecret: (id: string) =>
     complaintOf(
       'not_allowed',
-      `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with another key`,
+      `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with a new Idempotency-Key`,
     ),
   notATarget: (reason: string) =>
     complaintOf('not_allowed', `must be a URL to which webhooks may be sent, but ${reason}`),
   webhookDisabled: () => complaintOf('not_allowed', 'must be the id of a webhook that is ENABLED; enable it first'),
   tooManyWebhooks: (limit: number) =>
-    complaintOf('too_many', `must not be one webhook more: there are ${limit} already, which is the limit`, limit),
+    complaintOf('too_many', `must not be another webhook: the owner has ${limit}, which is the limit`, limit),
 } as const;

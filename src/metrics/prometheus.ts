@@ -43,14 +43,14 @@ export function prometheus(sources: Sources) {
   const left = new Gauge(
     metric(
       'queue_length',
-      'Calls that waited on when the last batch began, or when the time of other calls was up; 0 once none waits',
+      'Calls left in the queue when the last batch began, or when the time of other calls was up; 0 once none waits',
       ['of'],
     ),
   );
   const repeats = new Counter(
     metric(
       'changes_repeated_total',
-      'Changes made once more, alone: another came first or its row was locked (lost), its batch was undone (undone), its wait for a row or an idempotency key was too long (held)',
+      'Changes that were tried again alone: another was written first or the row was locked (lost), the batch was undone (undone), the row or idempotency key was held for too long (held)',
       ['why'],
     ),
   );
@@ -77,7 +77,7 @@ export function prometheus(sources: Sources) {
   const overdue = new Gauge(
     metric(
       'webhook_overdue_seconds',
-      'How long the delivery of an event that is due longest has waited past its time, or one that this server sent in the last 15 seconds has waited at all, of endpoints that do not fail; while that cannot be measured, at least the time since it could',
+      'Seconds by which the most overdue delivery is late, or the longest wait of one that this server sent in the last 15 seconds, if that is longer; failing endpoints do not count. While that cannot be measured, at least the time since it could',
     ),
   );
   const disabled = new Gauge(metric('webhook_endpoints_disabled', 'Webhook endpoints that are disabled'));

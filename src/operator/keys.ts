@@ -78,9 +78,9 @@ export function keyCommands(key: Command, print: Print, stdin: AsyncIterable<unk
     `${ofKey} --per-minute none --expires none --allow-ip none`,
   )
     .option('--name <text>', 'its name for lists', filled)
-    .option('--scopes <a,b>', 'what it may do, instead of what it may do now', scopeList)
+    .option('--scopes <a,b>', 'what it may do; replaces its scopes', scopeList)
     .option('--expires <iso>', 'when it ends; none: never', orNone(expiry))
-    .option('--allow-ip <cidr>', 'instead of those of now; may be repeated; none: any address', blockOrNone)
+    .option('--allow-ip <cidr>', 'replaces its list; may be repeated; none: any address', blockOrNone)
     .option('--per-minute <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
     .option('--per-hour <n>', "its own rate limit; 0 is no limit; none: the server's", orNone(limit))
     .action(({ key: id, name, scopes, allowIp: allowedIps, expires, perMinute, perHour }, command) => {

@@ -34,7 +34,7 @@ export function operatorProgram(readConfiguration: () => Config, { stdin, stdout
   const program = new Command('admin')
     .description(
       'The operator’s command line. It works on DATABASE_URL or, without it, on the embedded database in DATA_DIR; prints ' +
-        'one JSON value on stdout, and on stderr, in one line, why it failed or what to mind. `admin GROUP --help` has the ' +
+        'one JSON value on stdout, and on stderr, in one line, why it failed, or a warning. `admin GROUP --help` has the ' +
         'commands of a group, `admin GROUP COMMAND --help` the options of a command.',
     )
     .addHelpText(...examples("company create --name 'Our company'", 'key create --help', 'audit list --limit 20'))

@@ -42,7 +42,7 @@ export async function assemble(
   const webhookRules = { allowHttp: config.WEBHOOK_ALLOW_HTTP, allowNetworks: listed(config.WEBHOOK_ALLOW_NETWORKS) };
   const webhooks = webhookWorker({
     ...{ database, secret, previousSecret, meter: metrics?.meter ?? silent, ...webhookRules },
-    onError: (err) => logger.warn({ err }, 'the work on webhooks met an error and is repeated'),
+    onError: (err) => logger.warn({ err }, 'a task of the webhook worker failed and is tried again'),
     onHealth: logHealth(logger),
   });
   const migrations = await migrationNames();

@@ -13,8 +13,8 @@ const lost = {
   code: 1,
   stdout: '',
   stderr:
-    'error: the database did not answer, or the connection to it broke: once it answers, see by audit list what the ' +
-    'command has done, and repeat it unless that is all\n',
+    'error: the database did not answer, or the connection to it broke: once it answers, audit list shows what the ' +
+    'command has done: repeat it unless that is everything\n',
 };
 
 const overLink = (link: Link, ...command: string[]) =>

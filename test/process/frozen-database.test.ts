@@ -58,7 +58,7 @@ test('at SIGTERM while PostgreSQL does not answer the request of a client that i
 test.each([
   ['_prisma_migrations', 'try again once it answers'],
   ['pg_backend_pid', 'try again once it answers'],
-  ['secret_fingerprint', 'look at what was done before trying again'],
+  ['secret_fingerprint', 'check what was done before you try again'],
 ])(
   'a start whose statement about %s gets no answer ends with one line without the text of a library',
   async (name, advice) => {

@@ -8,7 +8,7 @@ export const statementLimit = 2_000;
 export const lockLimit = 950;
 
 /** The line of a log about webhooks whose statement took too long, as each second's may. */
-export const lateWebhooks = 'the work on webhooks met an error and is repeated';
+export const lateWebhooks = 'a task of the webhook worker failed and is tried again';
 
 type Proof = () => boolean | Promise<boolean>;
 

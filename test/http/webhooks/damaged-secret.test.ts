@@ -113,7 +113,7 @@ test('a repeated answer whose secret cannot be decrypted is 400, which a rotatio
   const faults: Fault[] = [
     {
       ...{ in: 'header', parameter: 'idempotency-key', code: 'not_allowed' },
-      detail: `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with another key`,
+      detail: `must not repeat an answer whose secret the server can no longer read: rotate the secret of webhook ${id}, with a new Idempotency-Key`,
     },
   ];
   const instances = [() => world.call(key, 'POST /webhooks', create), () => rotate('rotate')];

@@ -163,7 +163,7 @@ test('an owner has at most ten endpoints, however many are created at once', asy
     const answers = await Promise.all(Array.from({ length: 12 }, create));
     const refused = answers.filter(({ status }) => status !== 201);
     expect(refused).toHaveLength(2);
-    const detail = 'must not be one webhook more: there are 10 already, which is the limit';
+    const detail = 'must not be another webhook: the owner has 10, which is the limit';
     const errors = [{ in: 'body', pointer: '#', code: 'too_many', detail, limit: 10 } as const];
     for (const one of refused) expectProblem(one, { code: 'VALIDATION_FAILED', instance: '/webhooks', errors });
     expect(Object((await world.call(owner, 'GET /webhooks')).body).pagination.total).toBe(10);

@@ -127,7 +127,7 @@ function ruleOf(line: string): Fault {
     const detail = 'must be the id of a webhook that is ENABLED; enable it first';
     return { in: 'path', parameter: 'id', code: 'not_allowed', detail };
   }
-  const detail = 'must not be one webhook more: there are 10 already, which is the limit';
+  const detail = 'must not be another webhook: the owner has 10, which is the limit';
   return { in: 'body', pointer: '#', code: 'too_many', detail, limit: 10 };
 }
 
