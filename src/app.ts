@@ -7,8 +7,8 @@ import { agentRoutes } from './agents/routes.ts';
 import { agentService } from './agents/service.ts';
 import { fingerprintsOf, type KeySecrets } from './auth/api-key.ts';
 import { authenticate } from './auth/authenticate.ts';
-import { limitConcurrency } from './auth/concurrency-limits.ts';
 import { type Counters, memoryCounters } from './auth/counters.ts';
+import { handlerTurns } from './auth/handler-turns.ts';
 import { apiKeyUse } from './auth/key-use.ts';
 import { apiKeyRepository } from './auth/lookup.repository.ts';
 import { type Quotas, rateLimits } from './auth/rate-limits.ts';
@@ -98,12 +98,12 @@ export async function buildApp(parts: AppParts) {
       uses,
       secrets: parts,
       limits,
-      readAgent: agentRows.readAhead,
       longestRequest: parts.longestRequest,
     });
     if (parts.onChange) await authenticated.register(afterChanges, { onChange: parts.onChange });
-    await authenticated.register(limitConcurrency, { keys });
     await authenticated.register(body);
+    // Behind the body, so that it is parsed in the turn of its request.
+    await authenticated.register(handlerTurns, { keys, readAgent: agentRows.readAhead });
     await authenticated.register(housekeeping, { deleteOutdated: agentRows.forgetAnswers });
     const agents = agentService(agentRows, agentVersionRepository(database));
     await authenticated.register(agentRoutes, { agents });

@@ -79,7 +79,6 @@ await app.register(async (authenticated) => {
     uses,
     secrets,
     limits,
-    readAgent: async (id) => ({ agent: agents.get(id), isForeign: false, readOrder: 1 }),
   });
   await authenticated.register(body);
   await authenticated.register(agentRoutes, { agents: inMemory });

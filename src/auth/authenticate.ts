@@ -31,7 +31,10 @@ declare module 'fastify' {
     admission: Admission;
     /** The id of the agent in the path, in lower case; empty if there is none or it is not a UUID. */
     agentId: string;
-    /** That agent, read after the request arrived. Whether it exists and is the company's is checked later (10 and 11). */
+    /**
+     * That agent, read after the request arrived, until the request is answered. Whether it exists and is the company's is
+     * checked later (10 and 11).
+     */
     readAhead: AgentInPath;
     deadline: Deadline;
   }
@@ -58,8 +61,6 @@ interface Options {
   readonly uses: ApiKeyUse;
   readonly secrets: KeySecrets;
   readonly limits: RateLimits;
-  /** Reads one agent of a company, if it was not read together with the key. */
-  readonly readAgent: (id: string, companyId: string | null) => Promise<AgentInPath>;
   /** Milliseconds within which a request is answered; by default those of `Deadline`. */
   readonly longestRequest?: number | undefined;
 }
@@ -70,7 +71,7 @@ interface Options {
  * @throws Error at the start for a route without `config.scope`, or with `:id` and without `config.idOf`
  */
 export const authenticate = fp(async (app, options: Options) => {
-  const { keys, uses, secrets, limits, readAgent, longestRequest } = options;
+  const { keys, uses, secrets, limits, longestRequest } = options;
   // When the next request of each key is allowed, of the last 10,000 that exceeded a rate limit. Until then the agent is not
   // read together with the key, since the request is probably refused too. Only an optimization: the counters decide.
   const limitedUntil = bounded<number>(10_000);
@@ -130,12 +131,9 @@ export const authenticate = fp(async (app, options: Options) => {
     limitedUntil.delete(hash);
     const lookup = { ...keyLookup, agentId: null };
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
-    // The agent was not read together with the key if the key was over a rate limit before, or if its allow-list has an
-    // entry that the statement does not evaluate.
-    request.readAhead =
-      agentWasRead || agentId === null
-        ? { agent, isForeign, readOrder }
-        : await deadline.race(readAgent(agentId, exchange.companyId));
+    // Not kept while a body arrives: a head of 200 bytes would take as much memory as an agent, for as long as its client likes.
+    const isKept = request.raw.complete && (agentWasRead || agentId === null);
+    if (isKept) request.readAhead = { agent, isForeign, readOrder };
   });
 
   app.addHook('onClose', () => uses.settled());

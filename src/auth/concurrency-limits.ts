@@ -1,16 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { KindGuard } from '@sinclair/typebox';
-import type { FastifyRequest, RouteOptions } from 'fastify';
-import fp from 'fastify-plugin';
+import type { ServerResponse } from 'node:http';
+import type { FastifyRequest } from 'fastify';
 import type { StoredAgent } from '../agents/row.ts';
 import { senderOf } from '../http/address.ts';
-import { over } from '../http/bounded-server.ts';
 import type { Deadline } from '../http/deadline.ts';
 import { exchangeOf } from '../http/exchange.ts';
 import { type Turn, turns } from '../http/turns.ts';
 import type { KeyOwner } from './api-key.ts';
 import { bounded } from './bounded-map.ts';
-import type { ApiKeyRepository } from './lookup.repository.ts';
 import type { Lookup } from './lookup.statements.ts';
 
 /** Requests of one owner. More at the same time would not be faster, and would delay other owners. */
@@ -165,33 +161,3 @@ function isLarge({ raw, headers }: FastifyRequest): boolean {
   if (exchangeOf(raw).config.isLarge === true || headers['transfer-encoding'] !== undefined) return true;
   return Number(headers['content-length'] ?? 0) > large;
 }
-
-/**
- * Runs the handler of every route in a turn of its request. A read that waited, and whose turn comes more than a second after
- * the lookup of its key, looks the key up again: it shows what changed meanwhile. A write does so itself, as late as it can.
- */
-export const limitConcurrency = fp(async (app, { keys }: { readonly keys: ApiKeyRepository }) => {
-  const confirm = ({ admission, deadline, raw }: FastifyRequest): Promise<void> =>
-    deadline.race(keys.confirm(admission, deadline.at, exchangeOf(raw).span));
-  app.decorateRequest('turns');
-  app.server.on(over, ({ exchange }: IncomingMessage) => exchange?.request?.turns?.end());
-  app.addHook('onRoute', (route) => {
-    const { handler } = route;
-    if (isList(route)) route.config = { ...route.config, isLarge: true };
-    route.handler = async function (request, reply) {
-      const taken = request.turns.take();
-      const turn = taken instanceof Promise ? await taken : taken;
-      try {
-        if (request.turns.hasWaited && isRead(request)) await confirm(request);
-        return await handler.call(this, request, reply);
-      } finally {
-        request.turns.keep(turn);
-      }
-    };
-  });
-});
-
-const isRead = ({ method }: FastifyRequest) => method === 'GET' || method === 'HEAD';
-
-const isList = ({ schema }: RouteOptions) =>
-  KindGuard.IsObject(schema?.querystring) && Object.hasOwn(schema.querystring.properties, 'limit');

@@ -7,7 +7,7 @@ export const longest = 4_800;
 export class Deadline {
   /** The deadline, in milliseconds on the clock of `performance.now()`. */
   at: number;
-  #pausedAt = 0;
+  #pausedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #onPassed: (() => void) | undefined;
   #isOver = false;
@@ -25,13 +25,16 @@ export class Deadline {
     return this.at - performance.now();
   }
 
-  /** Stops the clock until `resume`, while the server waits for the client to send the body. */
+  /** Stops the clock while the server waits for the client to send the body. */
   pause(): void {
     this.#pausedAt = performance.now();
   }
 
+  /** Lets the clock go on, if it was stopped. */
   resume(): void {
+    if (this.#pausedAt === undefined) return;
     this.at += performance.now() - this.#pausedAt;
+    this.#pausedAt = undefined;
   }
 
   /**

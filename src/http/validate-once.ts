@@ -1,5 +1,5 @@
 import { KindGuard, type TObject } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import type { Fault, Faults, RequestPart } from './faults.ts';
 import { invalid } from './problems.ts';
 import { encodingFaults } from './query-encoding.ts';
@@ -26,11 +26,16 @@ export function validateOnce(app: FastifyInstance): void {
   app.decorate('declaredNames', new Set<string>());
   app.decorateRequest('preconditions');
   app.decorateRequest('idempotency', undefined);
-  // The last preValidation hook of the route: a missing body (check 8) is reported before.
+  // Around the handler itself: what other plugins put around it, such as the parsing of the body (check 8), comes before.
   app.addHook('onRoute', (route) => {
-    if (!route.schema) return;
-    route.preValidation = [...[route.preValidation ?? []].flat(), validateParts(route.schema)];
-    const { params, querystring, headers, body } = route.schema;
+    const { schema, handler } = route;
+    if (!schema) return;
+    const validate = validatorOf(schema);
+    route.handler = function (request, reply) {
+      validate(request);
+      return handler.call(this, request, reply);
+    };
+    const { params, querystring, headers, body } = schema;
     for (const part of [params, querystring, headers, body]) {
       if (part === undefined) continue;
       for (const name of Object.keys(toObjectSchema(part).properties)) app.declaredNames.add(name);
@@ -38,8 +43,11 @@ export function validateOnce(app: FastifyInstance): void {
   });
 }
 
-/** The hook that validates a request. The order of the checks is the order of the faults in the answer. */
-function validateParts({ params, querystring, headers, body }: FastifySchema): preValidationHookHandler {
+/**
+ * The order of the checks is the order of the faults in the answer.
+ * @returns a function that validates a request, and throws ApiError VALIDATION_FAILED
+ */
+function validatorOf({ params, querystring, headers, body }: FastifySchema): (request: FastifyRequest) => void {
   const checks: PartCheck[] = [];
   if (params !== undefined) checks.push(checkOf(params, 'path', (request) => request.params));
   if (querystring !== undefined) {
@@ -52,7 +60,7 @@ function validateParts({ params, querystring, headers, body }: FastifySchema): p
   }
   if (body !== undefined) checks.push(checkOf(body, 'body', (request) => request.body));
   checks.push((request) => counted(dryRunFaults(request)));
-  return (request, _, done) => {
+  return (request) => {
     const first: Fault[] = [];
     let count = 0;
     for (const check of checks) {
@@ -61,7 +69,7 @@ function validateParts({ params, querystring, headers, body }: FastifySchema): p
       first.push(...faults.first);
       count += faults.count;
     }
-    done(count > 0 ? invalid(first, count) : undefined);
+    if (count > 0) throw invalid(first, count);
   };
 }
 

@@ -1,7 +1,6 @@
 import type { FastifyContextConfig } from 'fastify';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { agentRepository } from '../../src/agents/repository.ts';
 import { fingerprintsOf } from '../../src/auth/api-key.ts';
 import { authenticate } from '../../src/auth/authenticate.ts';
 import { memoryCounters } from '../../src/auth/counters.ts';
@@ -39,7 +38,6 @@ async function serverWith(url: string, config: FastifyContextConfig) {
     uses: apiKeyUse(database, fingerprintsOf(world), () => {}),
     secrets: { secret: world.secret },
     limits: rateLimits({ perMinute: 0, perHour: 0, refusedPerMinute: 0 }, memoryCounters(), silent),
-    readAgent: agentRepository(database).readAhead,
   });
   app.get(url, { config }, async ({ readAhead }) => ({ lookedUp: readAhead.agent?.id ?? null }));
   return callsOf(await app.listen({ host: '127.0.0.1', port: 0 }));
