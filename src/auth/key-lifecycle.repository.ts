@@ -121,9 +121,8 @@ export function apiKeyLifecycle({ prisma }: Database, secrets: KeySecrets | unde
         const overlapEnd = new Date(now.getTime() + overlapSeconds * 1_000);
         const expiresAt = old.expiresAt && old.expiresAt < overlapEnd ? old.expiresAt : overlapEnd;
         await tx.apiKey.update({ where: { id }, data: { expiresAt }, select: { id: true } });
-        const { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour } = old;
-        const settings = { companyId, integrationId, name, scopes, allowedIps, perMinute, perHour };
-        const made = await insert(tx, key, { ...settings, expiresAt: old.expiresAt, createdAt: now });
+        const { companyId, integrationId } = old;
+        const made = await insert(tx, key, { companyId, integrationId, ...settingsOf(old), createdAt: now });
         await recordKey(tx, operator, 'key.rotated', old, { newKeyId: made.id, expiresAt: expiresAt.toISOString() });
         return { ...toShown(made, now), key };
       });

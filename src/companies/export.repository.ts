@@ -66,11 +66,7 @@ export async function* companyLines(database: Database, companyId: string, opera
   const { prisma } = database;
   if (!(await prisma.company.findUnique({ where: { id: companyId } }))) throw new UnknownIdError('company', companyId);
   await prisma.auditEntry.create({ data: { action: 'company.exported', operator, companyId } });
-  yield* listed(companyLine);
-  yield* listed(phoneNumberLines);
-  yield* listed(grantLines);
-  yield* listed(keyLines);
-  yield* listed(webhookEndpointLines);
+  for (const lines of [companyLine, phoneNumberLines, grantLines, keyLines, webhookEndpointLines]) yield* listed(lines);
   yield* agents();
   yield* listed(auditLines);
 }

@@ -8,9 +8,15 @@ export interface Page {
 
 /** The items of a page, and the number of items on all pages. */
 interface PageOf<Item> {
-  readonly items: Item[];
+  readonly items: readonly Item[];
   readonly total: number;
   readonly page: Page;
+}
+
+/** Items of a page that one statement reads, and the ids of the items behind them, in order. */
+export interface Portion<Item> {
+  readonly items: readonly Item[];
+  readonly rest: readonly string[];
 }
 
 /** The page in a query, with defaults for what is absent. */

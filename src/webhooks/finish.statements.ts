@@ -1,17 +1,13 @@
+import type { Static } from '@sinclair/typebox';
 import { sql } from '../database/statement.ts';
 import { isFree, isPendingByTime, waitingEndpoints } from './claim.statements.ts';
+import type { claimedSchema } from './delivery.schema.ts';
 import { longestFailure } from './schedule.ts';
 
-/** The outcome of a claimed delivery. */
-export interface DeliveryOutcome {
-  readonly id: string;
-  readonly endpointId: string;
-  /** Of the claim: the attempt was made at it. */
-  readonly url: string;
-  /** `endpointChangedAt` of the claim. */
-  readonly endpointChangedAt: string;
-  /** The claim that this is the outcome of; if the row has another lease by now, nothing is written. */
-  readonly lease: string;
+type OfClaim = 'id' | 'lease' | 'endpointId' | 'url' | 'endpointChangedAt';
+
+/** The outcome of a claimed delivery. If the row has another lease by now, nothing is written. */
+export interface DeliveryOutcome extends Readonly<Pick<Static<typeof claimedSchema>, OfClaim>> {
   /** PENDING: retried after `wait`. */
   readonly status: 'DELIVERED' | 'FAILED' | 'PENDING';
   /** Milliseconds until the next attempt; 0 unless `status` is PENDING. */

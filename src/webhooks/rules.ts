@@ -57,13 +57,6 @@ export function checkBody({ url, headers = {} }: { url: string; headers?: Header
   if (faults.length > 0) throw invalid(faults);
 }
 
-/** Check 13: the merged headers are not too many. @throws ApiError 400 */
-function checkedHeaders(headers: Headers): Headers {
-  const faults = countFaults(headers);
-  if (faults.length > 0) throw invalid(faults);
-  return headers;
-}
-
 /** The secret for a repeated answer. @throws ApiError 400 if this process cannot decrypt it */
 export function repeatedSecret(stored: StoredWebhook, sealer: Sealer): string {
   const secret = readableSecret(stored, sealer);
@@ -86,7 +79,10 @@ export function patchedHeaders(
   if (patch === undefined && !isDropped) return undefined;
   const canRead = isReadable(stored, sealer);
   const before = canRead || stored.sealedHeaders === null ? openHeaders(stored, sealer) : undefined;
-  const after = checkedHeaders(mergedHeaders(isDropped ? {} : (before ?? {}), patch));
+  const after = mergedHeaders(isDropped ? {} : (before ?? {}), patch);
+  // Check 13.
+  const faults = countFaults(after);
+  if (faults.length > 0) throw invalid(faults);
   if (isDeepStrictEqual(before, after)) return undefined;
   if (!canRead && !(isDropped && Object.keys(after).length === 0)) {
     throw invalid([inBody(['headers'], webhookComplaints.unreadableHeaders())]);

@@ -1,4 +1,4 @@
-import { complaints, type Fault, inBody } from '../../http/faults.ts';
+import { type Complaint, complaints, type Fault, inBody } from '../../http/faults.ts';
 import { equal } from '../../http/json.ts';
 import { type AgentContent, type AgentField, agentFields, initialContent } from '../fields.ts';
 import type { AgentDraft, AgentPatch } from '../schema.ts';
@@ -30,14 +30,7 @@ export function applyPatch(agent: AgentContent, patch: AgentPatch, numberIsActiv
     ...(patch.companyPhoneNumberId && { companyPhoneNumberId: patch.companyPhoneNumberId.toLowerCase() }),
     metadata: merged,
   };
-  return {
-    content,
-    changedFields: changedFields(agent, content),
-    faults: [
-      ...phoneFaults(content, patch, numberIsActive),
-      ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint)),
-    ],
-  };
+  return patched(agent, content, phoneFaults(content, patch, numberIsActive), aboutMetadata);
 }
 
 /** Restores earlier content of an agent. Values that are no longer in an enumeration are accepted. */
@@ -47,15 +40,19 @@ export function restored(agent: AgentContent, content: AgentContent, numberIsAct
   const isGone = number !== null && number !== agent.companyPhoneNumberId && !numberIsActive;
   const aboutNumber = isGone ? [inBody(['companyPhoneNumberId'], complaints.restoredNumberNotFound())] : [];
   const aboutMetadata = restoreComplaints(agent.metadata, content.metadata);
-  return {
-    content,
-    changedFields: changedFields(agent, content),
-    faults: [...aboutNumber, ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint))],
-  };
+  return patched(agent, content, aboutNumber, aboutMetadata);
 }
 
-const changedFields = (before: AgentContent, after: AgentContent) =>
-  agentFields.filter((field) => before[field] !== after[field] && !equal(before[field], after[field]));
+function patched(
+  before: AgentContent,
+  content: AgentContent,
+  aboutNumber: readonly Fault[],
+  aboutMetadata: readonly Complaint[],
+): Patched {
+  const isChanged = (field: AgentField) => before[field] !== content[field] && !equal(before[field], content[field]);
+  const faults = [...aboutNumber, ...aboutMetadata.map((complaint) => inBody(['metadata'], complaint))];
+  return { content, changedFields: agentFields.filter(isChanged), faults };
+}
 
 /** A new agent's content: the draft's fields, and the initial values of the others. */
 export const newContent = (draft: AgentDraft, numberIsActive: boolean): Patched =>
