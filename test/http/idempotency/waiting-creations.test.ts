@@ -109,14 +109,14 @@ test('a creation with an Idempotency-Key in the last second before its deadline 
   });
 });
 
-test('a creation with an Idempotency-Key whose key is looked up again waits for other locks than that of the key too', async () => {
+test('a creation with an Idempotency-Key whose body came slowly waits for other locks than that of the key too', async () => {
   const { key, keyId, id, companyId } = await newSubject(world);
   expect(await world.call(key, 'POST /webhooks', { body: target })).toMatchObject({ status: 201 });
   const database = openLimited('patient', world.databaseUrl, 4);
   onTestFinished(() => database.close());
   const agents = agentService(agentRepository(database), agentVersionRepository(database));
   const by = directCaller({ id: companyId, keyId });
-  // As after a body that came slowly.
+  // As after a slow body: the key is looked up again.
   const admission = { ...by.admission, lookedUpAt: Number.NEGATIVE_INFINITY };
   const idempotency = { key: newKey(), fingerprint: 'any' };
   const lock = 'SELECT FROM webhook_endpoint WHERE company_id = $1 FOR UPDATE';
