@@ -1,5 +1,5 @@
 import type { Author, Caller } from '../auth/caller.ts';
-import { confirm } from '../auth/lookup.repository.ts';
+import { confirm, mustConfirm } from '../auth/lookup.repository.ts';
 import { shareNumbersStatement } from '../companies/number-lock.statements.ts';
 import type { Database, TypedTransaction } from '../database/client.ts';
 import { isLockTimeout, isTaken } from '../database/failures.ts';
@@ -66,7 +66,8 @@ export function agentLifecycle(database: Database) {
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     const keep = { ...idempotency, keyId: by.keyId };
-    const isHurried = mustHurry(by);
+    // What must be confirmed is not tried at once, so it has waited for no lock yet.
+    const isHurried = mustHurry(by) || mustConfirm(by);
     try {
       const created = isHurried ? undefined : await createAndKeepAtOnce(plan, keep);
       return { agent: created ?? (await createConfirmed(plan, keep, isHurried)) };

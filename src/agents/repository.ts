@@ -32,7 +32,7 @@ export function agentRepository(database: Database, meter = silent, writes = rec
   return {
     /**
      * The only way to change an agent. `decide` makes the next content from the stored one; it is written with its history
-     * entry in one statement, if the stored version is still the one that was read. Otherwise `decide` is called again.
+     * entry in one statement, if the stored row is still the one that was read. Otherwise `decide` is called again.
      * Changes of one agent are serializable: they behave as if made one after the other.
      * @returns the agent as committed, or as stored if the decision changes nothing, and the changed fields
      * @throws what `decide` throws; ApiError OVERLOADED, DATABASE_UNAVAILABLE

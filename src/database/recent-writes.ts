@@ -2,7 +2,7 @@ export type RecentWrites = ReturnType<typeof recentWrites>;
 
 /**
  * Remembers when this process last wrote a row, so that a row that was read before is read again instead of causing a
- * conflict. Only an optimization: the database compares versions.
+ * conflict. Only an optimization: the database compares versions and times.
  * @param limit rows that are remembered; anything read before the last write of a forgotten row counts as outdated
  */
 export function recentWrites(limit = 1_024) {

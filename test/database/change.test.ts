@@ -109,7 +109,7 @@ test('the change of a key that has ended fails alone, and the other changes of i
       },
     },
   }));
-  // The first call is a batch of its own; the others form the next one.
+  // All calls form one batch, as they are made in one turn of the event loop.
   const ids = [first.id, first.id, first.id, first.id, second.id];
   const ends = await Promise.allSettled(
     callers.map((by, at) => agents.change({ id: ids[at] ?? '', phoneNumberId: null }, by, append(String(at)))),

@@ -24,7 +24,8 @@ async function newStep() {
   const snapshot = Object(before.history[0]?.snapshot);
   const content = { ...snapshot, duration: 31, questions: ['Why?'], metadata: { tier: 4 } };
   const author = { key: keyId, request: 'r-1', address: '192.0.2.1' };
-  const place = { id, company: companyId, read: 1, step: 1, steps: 1 };
+  const updated = new Date(String(before.row.updated_at));
+  const place = { id, company: companyId, read: 1, updated, step: 1, steps: 1 };
   // `questions` differ but are not in changedFields, so their stored value stays.
   return { ...place, content, changed: ['duration', 'metadata'], touched: ['metadata'], ...author, restored: 1 };
 }
@@ -55,10 +56,14 @@ test('the statement for one step writes the same row and history as the one for 
 });
 
 test.for(Object.entries(forms))(
-  '%s: a step for another company’s agent, another version, a deleted agent, a locked row or an old lookup writes nothing',
+  '%s: a step for another company’s agent, another version, another time, a deleted agent, a locked row or an old lookup writes nothing',
   async ([, form]) => {
     const elsewhere = (await newSubject(world)).companyId;
-    const wrong: ((step: Step) => Partial<Step>)[] = [() => ({ company: elsewhere }), () => ({ read: 2 })];
+    const wrong: ((step: Step) => Partial<Step>)[] = [
+      () => ({ company: elsewhere }),
+      () => ({ read: 2 }),
+      ({ updated }) => ({ updated: new Date(updated.getTime() + 1) }),
+    ];
     for (const difference of wrong) {
       const step = await newStep();
       expect(

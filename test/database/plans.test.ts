@@ -127,7 +127,7 @@ async function statementsFor(count: number) {
 
 /** Undoes the changes of agents, so that the statement can make them again. */
 async function takeBack(): Promise<void> {
-  await world.sql.query('UPDATE agent SET version = 1 WHERE id = ANY($1)', [ids]);
+  await world.sql.query('UPDATE agent SET version = 1, updated_at = created_at WHERE id = ANY($1)', [ids]);
   await world.sql.query('DELETE FROM agent_version WHERE agent_id = ANY($1) AND version > 1', [ids]);
 }
 

@@ -58,6 +58,7 @@ test.for([
     id,
     company: companyId,
     read: 1,
+    updated: before.row.updated_at,
     steps: 32,
     content,
     changed: ['duration'],

@@ -62,6 +62,7 @@ export function fold(decisions: readonly PendingDecision[], stored: StoredAgent 
       id: from.id,
       company: from.companyId,
       read: from.version - drafts.length,
+      updated: from.updatedAt,
       step: drafts.length + 1,
       content,
       changed: changedFields,

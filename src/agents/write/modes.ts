@@ -8,7 +8,7 @@
  *        TOGETHER, one batch at a time (together.ts)                    ALONE, by agent (alone.ts)
  *        up to 32 changes: read what is not current,                    a transaction for those of one agent: lock
  *        decide by agent, and write in one statement                    the row, read, look keys up again, decide,
- *        if the versions are still those that were read                 write, keep answers
+ *        if the rows are still those that were read                     write, keep answers
  *          │                 │                 │                          │          ▲            │            │
  *       written,       not written:      rolled back: a bad            written,      │      a lock on the row  │
  *       or refused     another change    value, an idem-               or refused    │      or key is held for │

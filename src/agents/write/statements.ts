@@ -9,8 +9,8 @@ import { type Keeping, keepingText, type Step, stepText } from './step.ts';
 const keepingColumns = `api_key uuid, key text, fingerprint text, agent_id uuid, agent json, changed text[],
   updated timestamptz, after int, steps int`;
 
-const stepColumns = `id uuid, company uuid, read int, step int, steps int, content jsonb, changed text[], touched text[],
-  key uuid, request text, address text, restored int`;
+const stepColumns = `id uuid, company uuid, read int, updated timestamptz, step int, steps int, content jsonb, changed text[],
+  touched text[], key uuid, request text, address text, restored int`;
 
 /**
  * Where a statement has its steps from. What it does with them is the same; but for one step the planner has constants
@@ -30,7 +30,7 @@ const sources = {
     rows: `NOT MATERIALIZED (
       SELECT $1::uuid AS id, $4::uuid AS company, $5::int AS read, 1 AS step, 1 AS steps, $2::jsonb AS content,
              $6::text[] AS changed, $6::text[] AS touched, $7::uuid AS key, $8::text AS request, $9::text AS address,
-             $10::int AS restored)`,
+             $10::int AS restored, $11::timestamptz AS updated)`,
     ids: '(SELECT $1::uuid AS id)',
   },
 } as const;
@@ -77,7 +77,8 @@ const eventsOfSteps = insertDeliveries(
 
 /**
  * $1 and $2 by the source of the steps, $3 the earliest lookup of their callers' keys (`isRecent`). Writes each agent as its
- * last step leaves it, and a history entry and events for each step, if the stored version is still the one that was read.
+ * last step leaves it, and a history entry and events for each step, if the stored row is still the one that was read. Its
+ * version alone does not tell: a database that lost its last commits in a failover gives their versions again, at other times.
  * Returns the agents that were written. The others are missing: another change was written first, or another transaction has
  * locked the row. If the lookup is too old, nothing is written, and a row without id is returned.
  *
@@ -104,8 +105,9 @@ const changes = {
 export function changeStatement(mode: Mode, steps: readonly Step[], lookedUpAt: number): PreparedStatement {
   const [step] = steps;
   if (!step || steps.length > 1) return { text: changes[mode].steps, values: valuesOf(steps, lookedUpAt) };
-  const { id, content, company, read, changed, key, request, address, restored } = step;
-  const values = [id, contentText(content), lookedUpAt, company, read, changed, key, request, address, restored];
+  const { id, content, company, read, changed, key, request, address, restored, updated } = step;
+  const author = [key, request, address];
+  const values = [id, contentText(content), lookedUpAt, company, read, changed, ...author, restored, updated.toJSON()];
   return { text: changes[mode].oneStep, values };
 }
 
@@ -186,7 +188,7 @@ function writing(mode: Mode, source: StepSource) {
                                  a.updated_at + s.steps * interval '1 millisecond')
       FROM step s, locked
      WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
-       AND a.company_id = s.company AND a.version = s.read AND a.deleted_at IS NULL
+       AND a.company_id = s.company AND a.version = s.read AND a.updated_at = s.updated AND a.deleted_at IS NULL
     RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version

@@ -7,6 +7,8 @@ export interface Step {
   readonly company: string;
   /** The version that was read: the first step of this agent makes the next one. */
   readonly read: number;
+  /** The time of the agent's last change, as it was read with the version. */
+  readonly updated: Date;
   /** The position among the steps of this agent in the batch, from 1 on. */
   readonly step: number;
   /** The number of steps of this agent in the batch. */

@@ -10,6 +10,7 @@ import { whileLocked } from '../../support/locks.ts';
 import { newSubject } from '../../support/patch-agent.ts';
 import { expectProblem } from '../../support/problem.ts';
 import { insertKeptAnswer, newKey } from '../../support/retry.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
 import { openLimited } from '../../support/time-limits.ts';
 import { target } from '../../support/webhooks.ts';
 import { openWorld } from '../../support/world.ts';
@@ -105,5 +106,36 @@ test('a creation with an Idempotency-Key in the last second before its deadline 
     await Promise.race([vi.waitUntil(hasWaited, { timeout: 60_000, interval: 5 }), created]);
     await release();
     expect(await created).toMatchObject({ agent: { content: { name: draft.name } } });
+  });
+});
+
+test('a creation with an Idempotency-Key whose body came slowly waits for other locks than that of the key too', async () => {
+  const { key, keyId, id, companyId } = await newSubject(world);
+  expect(await world.call(key, 'POST /webhooks', { body: target })).toMatchObject({ status: 201 });
+  const database = openLimited('patient', world.databaseUrl, 4);
+  onTestFinished(() => database.close());
+  const agents = agentService(agentRepository(database), agentVersionRepository(database));
+  const by = directCaller({ id: companyId, keyId });
+  // As after a slow body: the key is looked up again.
+  const admission = { ...by.admission, lookedUpAt: Number.NEGATIVE_INFINITY };
+  const idempotency = { key: newKey(), fingerprint: 'any' };
+  const lock = 'SELECT FROM webhook_endpoint WHERE company_id = $1 FOR UPDATE';
+  await whileLocked(world, lock, [companyId], async (release) => {
+    let isAnswered = false;
+    const created = agents.create(companyId, draft, { ...by, admission }, idempotency).finally(() => {
+      isAnswered = true;
+    });
+    const countWaits = lockWaits();
+    // The first wait ends after 100 ms.
+    const hasWaited = async () => (await countWaits()) > 1 || isAnswered;
+    await Promise.race([vi.waitUntil(hasWaited, { timeout: 60_000, interval: 5 }), created]);
+    await release();
+    const { agent } = await created;
+    const { row, history } = await storedAgent(world, agent.id);
+    expect(row).toMatchObject({ name: draft.name, version: 1, company_id: companyId });
+    expect(history).toMatchObject([{ version: 1, keyId, requestId: by.requestId }]);
+    expect((await world.agents.list(companyId)).map((one) => one.id).toSorted()).toEqual([agent.id, id].toSorted());
+    const again = await agents.create(companyId, draft, by, idempotency);
+    expect(again).toMatchObject({ agent, replayed: true });
   });
 });

@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { newSubject } from '../../support/patch-agent.ts';
+import { type RetryReason, silent } from '../../../src/metrics/meter.ts';
+import { openAnotherServer } from '../../support/another-server.ts';
+import { callsOf } from '../../support/calls.ts';
+import { expectAgent, newSubject } from '../../support/patch-agent.ts';
+import { storedAgent } from '../../support/stored-agent.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = await openWorld();
@@ -13,6 +18,32 @@ test('a PATCH changes the row as stored, also if SQL changed it without raising 
   expect(answer).toMatchObject({ status: 200, headers: { etag: '"3"' } });
   expect(answer.body).toMatchObject({ instructions: 'by SQL', metadata: { first: 1, second: 2 } });
   expect(JSON.parse(await world.row(id))).toMatchObject({ instructions: 'by SQL', version: 3 });
+});
+
+/** Times with more digits than a column holds, which PostgreSQL rounds. */
+const times = [
+  ...['2026-01-02T03:04:05.123456Z', '2026-01-02T03:04:05.9996Z', '1969-12-31T23:59:59.9994Z'],
+  ...['0099-01-01T00:00:00.0005Z', '2199-01-01T00:00:00.000999Z'],
+];
+
+test.for(times)('a PATCH is written by its first statement to a row that SQL gave the time %s', async (time) => {
+  const { id, key } = await newSubject(world);
+  const repeated: RetryReason[] = [];
+  const statements: string[] = [];
+  const { origin } = await openAnotherServer(world, {
+    meter: { ...silent, repeated: (why) => repeated.push(why) },
+    onStatement: (sql) => statements.push(sql),
+  });
+  const { patch } = callsOf(origin);
+  for (const [at, headers] of [{}, { 'idempotency-key': randomUUID() }].entries()) {
+    await world.sql.query('UPDATE agent SET updated_at = $2 WHERE id = $1', [id, time]);
+    const answer = await patch(key, id, { duration: 45 + at }, { headers });
+    const { row, history } = await storedAgent(world, id);
+    expect([row.version, row.duration, history.length]).toEqual([2 + at, 45 + at, 2 + at]);
+    expectAgent(answer, row);
+  }
+  expect(repeated).toEqual([]);
+  expect(statements.filter((sql) => sql.includes('UPDATE agent a SET'))).toHaveLength(2);
 });
 
 /** Patches an agent to version 3, then gives the database the state of version 1, as a restore from a backup does. */
