@@ -8,7 +8,7 @@ export interface Page {
 
 /** The items of a page, and the number of items on all pages. */
 interface PageOf<Item> {
-  readonly items: readonly Item[];
+  readonly items: Item[];
   readonly total: number;
   readonly page: Page;
 }
