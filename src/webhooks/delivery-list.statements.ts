@@ -1,4 +1,4 @@
-import { constant, join, sql, timeText } from '../database/statement.ts';
+import { constant, sql, timeText } from '../database/statement.ts';
 import { deepest } from '../http/pages.schema.ts';
 import { itemsBefore, type Page } from '../http/pages.ts';
 import { newEventId } from './events.statements.ts';
@@ -12,15 +12,29 @@ const delivery = constant(`
   d.last_status AS "lastStatus", d.last_error AS "lastError",
   CASE WHEN d.status = 'PENDING' THEN d.next_attempt_at END AS "nextAttemptAt", d.created_at AS "createdAt"`);
 
+/** The companies whose deliveries the owner of an endpoint may see: an integration's only while it manages them. */
+const managedBy = (endpointId: string) => sql`
+  SELECT e.company_id FROM webhook_endpoint e WHERE e.id = ${endpointId}::uuid
+  UNION ALL
+  SELECT g.company_id FROM webhook_endpoint e JOIN integration_company g ON g.integration_id = e.integration_id
+   WHERE e.id = ${endpointId}::uuid`;
+
 /**
  * Hides from an integration the deliveries about companies that it no longer manages. The subquery depends on no delivery, so
  * that PostgreSQL runs it once, and not for each one that it reads.
  */
-const isStillManaged = (endpointId: string) => sql`(d.company_id IS NULL OR d.company_id IN (
-  SELECT e.company_id FROM webhook_endpoint e WHERE e.id = ${endpointId}::uuid
-  UNION ALL
-  SELECT g.company_id FROM webhook_endpoint e JOIN integration_company g ON g.integration_id = e.integration_id
-   WHERE e.id = ${endpointId}::uuid))`;
+const isStillManaged = (endpointId: string) =>
+  sql`(d.company_id IS NULL OR d.company_id IN (${managedBy(endpointId)}))`;
+
+/**
+ * The deliveries of an agent to any endpoint; none if the agent is another company's. Whose it is depends on no delivery, so that
+ * PostgreSQL asks once, before it reads any: otherwise the time of the answer would tell how often the agent changes. With `=`,
+ * PostgreSQL would read the whole table where nearly all deliveries are of one agent, since it then expects all to match; of an
+ * interval it always expects few.
+ */
+const isOfOwnAgent = (endpointId: string, agentId: string) => sql`
+         EXISTS (SELECT FROM agent a WHERE a.id = ${agentId}::uuid AND a.company_id IN (${managedBy(endpointId)}))
+     AND d.agent_id BETWEEN ${agentId}::uuid AND ${agentId}::uuid`;
 
 // The status is written into the statement: with a parameter, the planner could not use a partial index on one status.
 const withStatus = {
@@ -31,14 +45,14 @@ const withStatus = {
 
 const filtered = (endpointId: string, { status, agentId }: DeliveryFilter) => {
   const ofEndpoint = sql`d.endpoint_id = ${endpointId}::uuid`;
-  // An agent's deliveries are found by its id. Its endpoint is written so that no index can be used: where there are few agents,
-  // PostgreSQL expects many deliveries of each, and would read all of the endpoint's instead.
-  const owned =
-    agentId === undefined ? [ofEndpoint] : [sql`d.agent_id = ${agentId}::uuid`, sql`coalesce(${ofEndpoint}, false)`];
-  const narrowed = status === undefined ? owned : [...owned, withStatus[status]];
+  const listed = status === undefined ? ofEndpoint : sql`${ofEndpoint} AND ${withStatus[status]}`;
+  // With an agent, the endpoint and the status are written so that no index of theirs can be used: PostgreSQL may expect few
+  // deliveries of the endpoint, or few that failed, and would look at all of them, of other agents too.
+  const found =
+    agentId === undefined ? listed : sql`${isOfOwnAgent(endpointId, agentId)} AND coalesce(${listed}, false)`;
   return sql`
     FROM webhook_delivery d
-   WHERE ${join([...narrowed, isStillManaged(endpointId)], ' AND ')}
+   WHERE ${found} AND ${isStillManaged(endpointId)}
    ORDER BY d.position DESC`;
 };
 

@@ -1,26 +1,15 @@
-import { randomUUID } from 'node:crypto';
-import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { webhookRepository } from '../../src/webhooks/repository.ts';
-import { blocksOf } from '../support/blocks.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { listedBlocks, storeEnded } from '../support/delivery-lists.ts';
 import { storeEndpoint } from '../support/sending.ts';
-import { openLimited } from '../support/time-limits.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
-const firstPage = { page: 1, limit: 20 };
 let integrationId: string;
 /** The endpoint of the integration, with 40,000 failed deliveries of a company that it no longer manages. */
 let endpointId: string;
 let managedId: string;
 
-/** Stores failed deliveries. */
-const store = (endpoint: string, companyId: string, count: number) =>
-  world.sql.query(
-    `INSERT INTO webhook_delivery (endpoint_id, event_id, event_type, agent_id, company_id, version, body, status, finished_at)
-     SELECT $1, 'msg_' || gen_random_uuid(), 'agent.updated', gen_random_uuid(), $2, 2, repeat('b', 500), 'FAILED', now()
-       FROM generate_series(1, $3::int)`,
-    [endpoint, companyId, count],
-  );
+const store = (endpoint: string, companyId: string, count: number) => storeEnded(world, endpoint, companyId, count);
 
 beforeAll(async () => {
   // What autovacuum reads would be counted as reads of a list.
@@ -36,22 +25,8 @@ beforeAll(async () => {
   await world.sql.query('VACUUM ANALYZE webhook_delivery');
 });
 
-type Deliveries = ReturnType<typeof webhookRepository>['deliveries'];
-
-/** Has one connection list deliveries of an endpoint, and counts the blocks that the second list reads of tables. */
-async function listed(endpoint: string, tables: readonly string[], filter: Parameters<Deliveries>[1] = {}) {
-  const database = openLimited('patient', world.databaseUrl, 1);
-  onTestFinished(() => database.close());
-  const { deliveries } = webhookRepository(database);
-  const list = () => deliveries(endpoint, filter, firstPage);
-  const { items, total } = await list();
-  const blocks = [];
-  for (const table of tables) blocks.push(await blocksOf(database, world.sql, table, list));
-  return { items, total, blocks };
-}
-
 test('the list of an integration looks up its companies once, not for each of 40,000 deliveries that it hides', async () => {
-  const { items, total, blocks } = await listed(endpointId, ['integration_company', 'webhook_endpoint']);
+  const { items, total, blocks } = await listedBlocks(world, endpointId, ['integration_company', 'webhook_endpoint']);
   const { rows } = await world.sql.query(
     'SELECT id FROM webhook_delivery WHERE company_id = $1 ORDER BY position DESC',
     [managedId],
@@ -66,7 +41,7 @@ test.each([undefined, 'FAILED' as const])(
   async (status) => {
     const { id } = await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId });
     await store(id, managedId, 2);
-    const { items, total, blocks } = await listed(id, ['webhook_delivery'], status ? { status } : {});
+    const { items, total, blocks } = await listedBlocks(world, id, ['webhook_delivery'], status ? { status } : {});
     expect([items.length, total]).toEqual([2, 2]);
     expect(Math.max(...blocks)).toBeLessThan(100);
   },
@@ -76,15 +51,15 @@ test('the list of an agent with three deliveries reads a few blocks among 80,000
   // For few agents PostgreSQL expects many deliveries each, and without a reason not to would read those of all in order.
   const few = `WITH other AS MATERIALIZED (SELECT array_agg(gen_random_uuid()) AS ids FROM generate_series(1, 40))
     UPDATE webhook_delivery SET agent_id = ids[1 + position % 40] FROM other`;
+  const { id: agentId } = await world.agent(managedId);
   const { id } = await storeEndpoint(world, managedId, 'https://receiver.example/', { integrationId });
   await store(id, managedId, 40_000);
   await world.sql.query(few);
-  const agentId = randomUUID();
   const three = 'SELECT id FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY position LIMIT 3';
   await world.sql.query(`UPDATE webhook_delivery SET agent_id = $2 WHERE id IN (${three})`, [id, agentId]);
   await world.sql.query('VACUUM ANALYZE webhook_delivery');
   for (const filter of [{ agentId }, { agentId, status: 'FAILED' as const }]) {
-    const { items, total, blocks } = await listed(id, ['webhook_delivery'], filter);
+    const { items, total, blocks } = await listedBlocks(world, id, ['webhook_delivery'], filter);
     expect([items.length, total]).toEqual([3, 3]);
     expect(Math.max(...blocks)).toBeLessThan(100);
   }
