@@ -128,3 +128,33 @@ test('the audit trail and the export of a company show times and details that SQ
   const agents = lines.map((line) => JSON.parse(line)).filter(({ record }) => record === 'agent');
   expect(agents).toMatchObject([{ id, createdAt: last, updatedAt: last, deletedAt: null }]);
 });
+
+test('NULL in a list that SQL stored is left out of answers, and the row can still be patched', async () => {
+  const { id: agent, key, keyId, companyId } = await newSubject(world);
+  const before = Object((await world.call(key, 'GET /api-key')).body);
+  await world.sql.query("UPDATE api_key SET scopes = scopes || NULL::text, allowed_ips = '{}' WHERE id = $1", [keyId]);
+  const shown = Object((await world.call(key, 'GET /api-key')).body);
+  expect(shown).toEqual({ ...before, lastUsedAt: shown.lastUsedAt });
+  expect(await parsed('key', 'list', '--company', companyId)).toMatchObject([{ id: keyId, scopes: before.scopes }]);
+
+  const { id, shown: endpoint } = await newWebhook(world, key);
+  await world.sql.query(`UPDATE webhook_endpoint SET events = '{NULL,*}', header_names = '{NULL}' WHERE id = $1`, [id]);
+  expect(await ask(key, 'GET /webhooks')).toEqual(page([endpoint]));
+  const [status, patched] = await ask(key, `PATCH /webhooks/${id}`, { description: 'x' });
+  const { updatedAt } = Object(patched);
+  expect([status, patched]).toEqual([200, { ...endpoint, description: 'x', updatedAt }]);
+  expect(await webhookRow(world, id)).toMatchObject({ events: ['*'], description: 'x' });
+
+  const headers = { 'idempotency-key': 'once' };
+  const answer = await world.patch(key, agent, { duration: 9 }, { headers });
+  await world.sql.query("UPDATE idempotency_key SET changed_fields = '{NULL,duration}' WHERE api_key_id = $1", [keyId]);
+  const again = await world.patch(key, agent, { duration: 9 }, { headers });
+  expect([again.status, again.text, again.headers['changed-fields']]).toEqual([200, answer.text, 'duration']);
+  await world.sql.query(
+    `INSERT INTO agent_version (agent_id, version, created_at, snapshot, changed_fields)
+     SELECT agent_id, 0, created_at, snapshot, '{NULL,name}' FROM agent_version WHERE agent_id = $1 AND version = 1`,
+    [agent],
+  );
+  const versions = Object((await world.call(key, `GET /agents/${agent}/versions`)).body).data;
+  expect(versions).toMatchObject([{ version: 2 }, { version: 1 }, { version: 0, changedFields: ['name'] }]);
+});

@@ -41,12 +41,13 @@ export async function complete(
 /** The same for a kept answer. */
 export async function completeKept(
   query: Query,
-  { agent, updatedAt, ...kept }: Static<typeof keptJsonSchema>,
+  { agent, updatedAt, fingerprint, ...kept }: Static<typeof keptJsonSchema>,
 ): Promise<KeptAnswer> {
-  if (!agent) return { ...kept, agent: null };
+  const changedFields = kept.changedFields.filter((name) => typeof name === 'string');
+  if (!agent) return { fingerprint, changedFields, agent: null };
   // The history holds the version that the answer shows; if the answer changed nothing, perhaps written by another release.
   const content = await complete(query, agent, { agentId: agent.id, version: agent.version });
-  return { ...kept, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
+  return { fingerprint, changedFields, agent: toStoredAgent({ ...agent, ...content, updatedAt }) };
 }
 
 /** Whether stored content has all fields, and no other version is needed to read it. */
