@@ -3,7 +3,7 @@ import { deliveryRepository } from '../../src/webhooks/delivery.repository.ts';
 import { parsedBy, printedBy } from '../support/operator.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { openLimited } from '../support/time-limits.ts';
-import { newWebhook, webhookRow } from '../support/webhooks.ts';
+import { newWebhook, target, trailOf, webhookRow } from '../support/webhooks.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -157,4 +157,30 @@ test('NULL in a list that SQL stored is left out of answers, and the row can sti
   );
   const versions = Object((await world.call(key, `GET /agents/${agent}/versions`)).body).data;
   expect(versions).toMatchObject([{ version: 2 }, { version: 1 }, { version: 0, changedFields: ['name'] }]);
+});
+
+test('an endpoint whose URL SQL replaced by something else can be read, patched, given a URL, and deleted', async () => {
+  const { key } = await world.company();
+  const { id, shown: endpoint } = await newWebhook(world, key, { headers: { 'x-token': 'secret' } });
+  const spoil = () => world.sql.query("UPDATE webhook_endpoint SET url = 'no url' WHERE id = $1", [id]);
+  await spoil();
+  const change = async (body: object) => {
+    const [status, answer] = await ask(key, `PATCH /webhooks/${id}`, body);
+    return [status, { ...Object(answer), updatedAt: endpoint.updatedAt }];
+  };
+  const spoiled = { ...endpoint, url: 'no url' };
+  expect(await ask(key, 'GET /webhooks')).toEqual(page([spoiled]));
+  expect(await change({ description: 'x' })).toEqual([200, { ...spoiled, description: 'x' }]);
+  const mended = { ...endpoint, description: 'x', headerNames: [] };
+  expect(await change({ url: target.url })).toEqual([200, mended]);
+  expect(await webhookRow(world, id)).toMatchObject({ url: target.url, sealed_headers: null });
+  await spoil();
+  expect(await ask(key, `DELETE /webhooks/${id}`)).toEqual([204, undefined]);
+  expect(await webhookRow(world, id)).toBeUndefined();
+  const origins = (await trailOf(world, id)).map(({ action, details }) => [action, details.origin]);
+  expect(origins.slice(1)).toEqual([
+    ['webhook.updated', null],
+    ['webhook.updated', new URL(target.url).origin],
+    ['webhook.deleted', null],
+  ]);
 });
