@@ -33,7 +33,8 @@ export const keptJsonSchema = Type.Object({
     Type.Object({ id: Type.String(), companyId: Type.String(), version: Type.Integer(), createdAt: Type.String() }),
     Type.Null(),
   ]),
-  changedFields: Type.Array(Type.String()),
+  /** Only texts count: SQL can store NULL in the list, and a stricter schema would fail the whole batch for one answer. */
+  changedFields: Type.Array(Type.Unknown()),
   updatedAt: Type.String(),
 });
 

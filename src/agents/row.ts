@@ -1,5 +1,6 @@
 import type { Static } from '@sinclair/typebox';
 import { stringifyExact, textOf } from '../http/exact-numbers.ts';
+import { answerableTime } from '../http/stored-time.ts';
 import { type AgentContent, agentFields, record } from './fields.ts';
 import type { agentJsonSchema } from './row.schema.ts';
 
@@ -31,10 +32,12 @@ export interface AgentInPath extends ReadAhead {
 export type AgentJson = Static<typeof agentJsonSchema>;
 
 export function toStoredAgent(agent: AgentJson): StoredAgent {
-  const { id, companyId, version, createdAt, updatedAt } = agent;
-  const content = toContent(agent);
-  return { id, companyId, version, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt), content };
+  const { id, companyId, version } = agent;
+  const [createdAt, updatedAt] = [toTime(agent.createdAt), toTime(agent.updatedAt)];
+  return { id, companyId, version, createdAt, updatedAt, content: toContent(agent) };
 }
+
+const toTime = (stored: string) => new Date(answerableTime(stored));
 
 /** The content in a row or a snapshot. A question that SQL stored as something else than a text is read as its JSON. */
 export function toContent(stored: Readonly<Record<string, unknown>>): AgentContent {

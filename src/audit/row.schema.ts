@@ -21,6 +21,7 @@ export const auditEntrySchema = Type.Object({
   keyId: textOrNull,
   phoneNumberId: textOrNull,
   agentId: textOrNull,
-  details: Type.Object({}),
+  /** An object, unless SQL stored something else. */
+  details: Type.Unknown(),
 });
 export type AuditEntry = Static<typeof auditEntrySchema>;

@@ -1,11 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import type { ArgType, SqlQuery, SqlQueryable } from '@prisma/driver-adapter-utils';
+import {
+  type ArgType,
+  ColumnTypeEnum,
+  type SqlQuery,
+  type SqlQueryable,
+  type SqlResultSet,
+} from '@prisma/driver-adapter-utils';
+import { answerableTime } from '../http/stored-time.ts';
 
 /**
  * Prisma's adapter, to which the values of a raw statement are passed directly. Prisma's client would write them as JSON twice
  * and parse them again on their way here, which for a batch of large agents takes longer than to make and to send them. The
  * client gets one text in their place, by which they are found again.
+ *
+ * In rows, times are `answerableTime`s: Prisma would make an invalid Date of the others. Lists of typed calls have only texts:
+ * Prisma would refuse a whole page for one NULL, which SQL can store in a list.
  */
 export class PassingAdapter extends PrismaPg {
   readonly #passed = new Map<string, unknown[]>();
@@ -41,7 +51,10 @@ export class PassingAdapter extends PrismaPg {
 
   #exchanging<Queryable extends SqlQueryable>(queryable: Queryable): Queryable {
     const queryRaw = queryable.queryRaw.bind(queryable);
-    queryable.queryRaw = (query) => queryRaw(this.#exchanged(query));
+    queryable.queryRaw = async (query) => {
+      const exchanged = this.#exchanged(query);
+      return readable(await queryRaw(exchanged), exchanged === query);
+    };
     return queryable;
   }
 
@@ -51,6 +64,20 @@ export class PassingAdapter extends PrismaPg {
     return values ? { ...query, args: values, argTypes: values.map(() => asItIs) } : query;
   }
 }
+
+/** Changes the rows in place, of which there can be many. */
+function readable(result: SqlResultSet, isTyped: boolean): SqlResultSet {
+  for (const [column, type] of result.columnTypes.entries()) {
+    const isList = isTyped && type === ColumnTypeEnum.TextArray;
+    const read = type === ColumnTypeEnum.DateTime ? readTime : isList ? readTexts : undefined;
+    if (read) for (const row of result.rows) row[column] = read(row[column]);
+  }
+  return result;
+}
+
+const readTime = (value: unknown) => (typeof value === 'string' ? answerableTime(value) : value);
+
+const readTexts = (value: unknown) => (Array.isArray(value) ? value.filter((text) => typeof text === 'string') : value);
 
 /** Values of this type go to `pg` as they are. */
 const asItIs: ArgType = { scalarType: 'unknown', arity: 'scalar' };

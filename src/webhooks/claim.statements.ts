@@ -1,4 +1,5 @@
 import { constant, sql } from '../database/statement.ts';
+import { firstTime } from '../http/stored-time.ts';
 
 /**
  * How long a claimed delivery is reserved for one process: 10 s for the attempt, the rest to write its outcome. After a
@@ -35,15 +36,16 @@ export const waitingEndpoints = sql`
        ORDER BY d.endpoint_id, d.next_attempt_at LIMIT 1) following
   )`;
 
+/** SQL for the age of a delivery. Infinite times, which SQL can store, cannot be subtracted: they would end all claims. */
+const ageOf = (delivery: string) => `(now() - least(greatest(${delivery}.created_at, '${firstTime}'), now()))`;
+
 /**
  * How long a delivery `j` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
  * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The
  * time grows with the age of the delivery: otherwise all that waits for a slow receiver would be written again every 20 s. For
  * 20,000 deliveries these are 40 claims of 15 ms; if they are older than 20 minutes, in 5 minutes instead of 20 s.
  */
-const untilLookedAt = constant(
-  "greatest(interval '20 seconds', least((now() - j.created_at) / 4, interval '5 minutes'))",
-);
+const untilLookedAt = constant(`greatest(interval '20 seconds', least(${ageOf('j')} / 4, interval '5 minutes'))`);
 
 export const isFree = sql`(d.leased_until IS NULL OR d.leased_until <= now())`;
 
@@ -51,7 +53,8 @@ export const isFree = sql`(d.leased_until IS NULL OR d.leased_until <= now())`;
 export const claimedJson = sql`
   json_build_object(
     'id', d.id, 'lease', d.lease, 'endpointId', e.id, 'eventId', d.event_id, 'body', d.body, 'attempts', d.attempts,
-    'age', extract(epoch FROM now() - d.created_at)::float8, 'url', e.url, 'sealedHeaders', e.sealed_headers, 'sealedSecret', e.sealed_secret,
+    'age', extract(epoch FROM ${constant(ageOf('d'))})::float8, 'url', e.url,
+    'sealedHeaders', e.sealed_headers, 'sealedSecret', e.sealed_secret,
     'sealedPreviousSecret', CASE WHEN e.previous_secret_until > now() THEN e.sealed_previous_secret END,
     'sealedUnder', e.sealed_under, 'endpointChangedAt', e.updated_at, 'isFailing', e.failing_since IS NOT NULL,
     'isGranted', e.integration_id IS NULL OR d.company_id IS NULL OR EXISTS (

@@ -128,10 +128,10 @@ export function finishStatement(outcomes: readonly DeliveryOutcome[]) {
  */
 export const measuresStatement = sql`
   WITH RECURSIVE ${waitingEndpoints}
-  SELECT coalesce(greatest(extract(epoch FROM now() - (
-           SELECT min(w.due) FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
+  SELECT extract(epoch FROM now() - (
+           SELECT least(min(w.due), now()) FROM waiting w JOIN webhook_endpoint e ON e.id = w.endpoint_id
             WHERE e.status = 'ENABLED' AND e.failing_since IS NULL
-         )), 0), 0)::float8 AS "overdueSeconds",
+         ))::float8 AS "overdueSeconds",
          (SELECT count(*) FROM webhook_endpoint e WHERE e.status = 'DISABLED')::int AS "disabledEndpoints"`;
 
 /**

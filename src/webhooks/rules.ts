@@ -9,7 +9,7 @@ import type { StoredWebhook } from './repository.ts';
 import { maxHeaders, type WebhookAnswer, type WebhookPatch, webhookMembers } from './schema.ts';
 import type { Sealer } from './sealer.ts';
 import { type Headers, isReadable, mergedHeaders, openHeaders, readableSecret } from './secrets.ts';
-import { parseTarget, TargetError, type TargetRules } from './target.ts';
+import { originOf, parseTarget, TargetError, type TargetRules } from './target.ts';
 
 /** Endpoints that one owner may have (docs/contract.md#webhooks). */
 const maxWebhooks = 10;
@@ -89,8 +89,6 @@ export function patchedHeaders(
   }
   return after;
 }
-
-const originOf = (url: string) => new URL(url).origin;
 
 /** An endpoint as answers show it: only the members of their schema, so neither its secret nor values of its headers. */
 export const toAnswer = (stored: WebhookAnswer) => record<WebhookAnswer>(webhookMembers, (name) => stored[name]);

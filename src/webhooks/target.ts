@@ -119,3 +119,6 @@ function areAllowed(addresses: readonly string[], allowNetworks: readonly string
   const isAllowed = addressList(allowNetworks);
   return addresses.every((address) => isPublic(address) || isAllowed(address));
 }
+
+/** The origin of a stored URL; null if SQL stored something that is none. */
+export const originOf = (url: string): string | null => (URL.canParse(url) ? new URL(url).origin : null);

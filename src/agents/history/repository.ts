@@ -27,8 +27,8 @@ export function agentVersionRepository({ typed, query }: Database) {
     const found = await find();
     if (!found) return undefined;
     const { createdAt } = found;
-    const snapshot = parseExact(found.snapshot);
-    if (!isRecord(snapshot)) throw new Error(`version ${version} of agent ${agentId} is stored as something else`);
+    const parsed = parseExact(found.snapshot);
+    const snapshot = isRecord(parsed) ? parsed : {};
     const content = await complete(query, snapshot, place);
     // The versions before, which complete this one, can have been pruned meanwhile, but only together with it.
     if (!isComplete(snapshot) && !(await find())) return undefined;

@@ -21,7 +21,8 @@ export const earlierStatement = ({ agentId, version }: VersionId, names: readonl
   SELECT name, found.value
     FROM unnest(${names}::text[]) AS name,
          LATERAL (SELECT (v.snapshot->name)::text AS value FROM agent_version v
-                   WHERE v.agent_id = ${agentId}::uuid AND v.version <= ${version}::int AND v.snapshot ? name
+                   WHERE v.agent_id = ${agentId}::uuid AND v.version <= ${version}::int
+                     AND v.snapshot->name IS NOT NULL
                    ORDER BY v.version DESC LIMIT 1) found`;
 
 /**

@@ -1,6 +1,7 @@
 import type { Static } from '@sinclair/typebox';
 import { rowsOf } from '../../database/rows.ts';
 import { ApiError } from '../../http/problems.ts';
+import { answerableTime } from '../../http/stored-time.ts';
 import { writtenRowSchema } from '../row.schema.ts';
 import type { Change, FoldOfAgent } from './batch.ts';
 
@@ -39,7 +40,7 @@ export function writtenTimes(rows: readonly WrittenRow[]): Map<string, Date> | u
   const times = new Map<string, Date>();
   for (const { id, updatedAt } of rows) {
     if (id === null) return undefined;
-    const time = new Date(updatedAt ?? Number.NaN);
+    const time = new Date(answerableTime(updatedAt ?? ''));
     if (Number.isNaN(time.getTime())) {
       throw new ApiError('INTERNAL_ERROR', { cause: new Error(`the database answered ${updatedAt} for a time`) });
     }
