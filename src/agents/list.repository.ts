@@ -5,7 +5,7 @@ import { longRead } from '../database/long-transaction.ts';
 import { totalRowSchema } from '../database/row.schema.ts';
 import { jsonRowsOf, onlyRow, rowsOf } from '../database/rows.ts';
 import { parseExact } from '../http/exact-numbers.ts';
-import type { Page, Portion } from '../http/pages.ts';
+import type { Page } from '../http/pages.ts';
 import { type AgentListQuery, type FilterName, filterNames } from './request.schema.ts';
 import { agentJsonSchema, portionRowSchema } from './row.schema.ts';
 import { type StoredAgent, toStoredAgent } from './row.ts';
@@ -14,8 +14,12 @@ import { type GivenFilter, listStatement, pageStatement, portionStatement } from
 /** The filters of a list; an agent must match all that are given. */
 type AgentFilter = Pick<AgentListQuery, FilterName>;
 
-/** About 1 MiB of JSON, at least one agent. */
-type AgentPortion = Portion<StoredAgent>;
+/** Agents that one statement reads: about 1 MiB of JSON, at least one agent. */
+interface AgentPortion {
+  readonly agents: StoredAgent[];
+  /** The ids of the remaining agents of the page, in order. */
+  readonly rest: readonly string[];
+}
 
 const jsonOf = rowsOf(agentJsonSchema);
 const agentsOf = jsonRowsOf(agentJsonSchema);
@@ -59,7 +63,7 @@ const givenFilters = (filter: AgentFilter): GivenFilter[] =>
 function toPortion(found: readonly unknown[]): AgentPortion {
   const rows = portionsOf(found);
   return {
-    items: jsonOf(rows.flatMap(({ agent }) => agent ?? []).map(parseExact)).map(toStoredAgent),
+    agents: jsonOf(rows.flatMap(({ agent }) => agent ?? []).map(parseExact)).map(toStoredAgent),
     rest: rows.at(-1)?.rest ?? [],
   };
 }

@@ -60,15 +60,14 @@ export const agentRoutes: FastifyPluginAsyncTypebox<{ agents: AgentService }> = 
     '/agents',
     { config: { scope: 'read:agents' }, schema: { ...listAgents, querystring: agentListQuerySchema } },
     async ({ caller, query }, reply) => {
-      const { rest, ...listed } = await agents.list(caller, query);
-      const { data, pagination } = toPage(listed);
-      if (rest.length === 0) return { data: data.map(toSerialize), pagination };
-      const read = (ids: readonly string[]) => agents.portion(caller, ids);
-      const write = reply.compileSerializationSchema(agentSchema);
-      return sendStream(
-        reply,
-        pageStream({ data, rest, pagination }, read, (agent) => write(toSerialize(agent))),
-      );
+      const { agents: listed, rest, total, page } = await agents.list(caller, query);
+      const first = toPage({ items: listed.map(toSerialize), total, page });
+      if (rest.length === 0) return first;
+      const read = async (ids: readonly string[]) => {
+        const portion = await agents.portion(caller, ids);
+        return { items: portion.agents.map(toSerialize), rest: portion.rest };
+      };
+      return sendStream(reply, pageStream({ ...first, rest }, read, reply.compileSerializationSchema(agentSchema)));
     },
   );
 

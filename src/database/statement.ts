@@ -17,6 +17,9 @@ export const constant = Prisma.raw;
 export const timeText = (time: string) => `(CASE WHEN ${time} < '${firstTime}' THEN '${firstTime}'
   WHEN ${time} > '${lastTime}' THEN '${lastTime}' ELSE to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END)`;
 
+/** SQL for a time as `answerableTime` reads it. */
+export const readTime = (time: string) => `least(greatest(${time}, '${firstTime}'), '${lastTime}')`;
+
 /**
  * A text with the values of its parameters `$1`, `$2` …, for statements that run so often that their text is made once. Text
  * and values are put together in one file, so that they agree.

@@ -1,7 +1,12 @@
 import { ReadableStream } from 'node:stream/web';
 import type { FastifyReply } from 'fastify';
 import type { Pagination } from './pages.schema.ts';
-import type { Portion } from './pages.ts';
+
+/** Items of a page that one statement reads, and the ids of the items behind them. */
+interface Portion<Item> {
+  readonly items: readonly Item[];
+  readonly rest: readonly string[];
+}
 
 interface FirstPortion<Item> {
   /** At least one item. */

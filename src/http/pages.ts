@@ -13,12 +13,6 @@ interface PageOf<Item> {
   readonly page: Page;
 }
 
-/** Items of a page that one statement reads, and the ids of the items behind them, in order. */
-export interface Portion<Item> {
-  readonly items: readonly Item[];
-  readonly rest: readonly string[];
-}
-
 /** The page in a query, with defaults for what is absent. */
 export const readPage = ({ page = 1, limit = usualLimit }: Partial<Page>): Page => ({ page, limit });
 

@@ -1,5 +1,5 @@
 import { isRecent } from '../../auth/lookup.statements.ts';
-import type { PreparedStatement } from '../../database/statement.ts';
+import { type PreparedStatement, readTime } from '../../database/statement.ts';
 import { hasEndpoint, insertDeliveries } from '../../webhooks/events.statements.ts';
 import { type AgentField, agentFields, fields, largeFields } from '../fields.ts';
 import { fieldOf } from '../row.statements.ts';
@@ -92,14 +92,11 @@ export const changeSql = changing('withEvents', 'steps');
  * `withoutEvents` is the same without events, for companies without webhooks: making events takes a tenth of the time of the
  * statement. If one of the companies has an endpoint, nothing is written, and a row without id has `hasEndpoint` set.
  */
-const changes = {
-  withEvents: { steps: changeSql, oneStep: changing('withEvents', 'oneStep'), keeping: keepingChange('withEvents') },
-  withoutEvents: {
-    steps: changing('withoutEvents', 'steps'),
-    oneStep: changing('withoutEvents', 'oneStep'),
-    keeping: keepingChange('withoutEvents'),
-  },
-};
+const changes = { withEvents: textsOf('withEvents'), withoutEvents: textsOf('withoutEvents') };
+
+function textsOf(mode: Mode) {
+  return { steps: changing(mode, 'steps'), oneStep: changing(mode, 'oneStep'), keeping: keepingChange(mode) };
+}
 
 /** The statement that writes steps. @param lookedUpAt the earliest lookup of their callers' keys, as `isRecent` judges it */
 export function changeStatement(mode: Mode, steps: readonly Step[], lookedUpAt: number): PreparedStatement {
@@ -188,7 +185,8 @@ function writing(mode: Mode, source: StepSource) {
                                  a.updated_at + s.steps * interval '1 millisecond')
       FROM step s, locked
      WHERE a.ctid = locked.place AND locked.id = s.id AND s.step = s.steps
-       AND a.company_id = s.company AND a.version = s.read AND a.updated_at = s.updated AND a.deleted_at IS NULL
+       AND a.company_id = s.company AND a.version = s.read AND ${readTime('a.updated_at')} = s.updated
+       AND a.deleted_at IS NULL
     RETURNING a.id, a.company_id, a.updated_at
   ), entry AS (
     INSERT INTO agent_version

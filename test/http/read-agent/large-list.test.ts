@@ -114,7 +114,7 @@ test('an agent that is deleted while a page is sent stays on it, a changed one h
 test('a portion holds agents of the caller’s company alone, whatever the ids are', async () => {
   const [own, other] = [await world.company(), await world.company()];
   const [mine, foreign] = [await world.agent(own.id), await world.agent(other.id)];
-  const { items: agents, rest } = await world.agents.portion(directCaller(own), [foreign.id, mine.id, foreign.id]);
+  const { agents, rest } = await world.agents.portion(directCaller(own), [foreign.id, mine.id, foreign.id]);
   expect([agents.map(({ id }) => id), rest]).toEqual([[mine.id], []]);
 });
 
