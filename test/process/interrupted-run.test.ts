@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { build, startProcess } from '../support/process.ts';
-import { isAlive } from '../support/test-run.ts';
+import { build, hasEnded, startProcess } from '../support/process.ts';
 
 const vitest = join(import.meta.dirname, '..', '..', 'node_modules', 'vitest', 'vitest.mjs');
 
@@ -10,8 +9,9 @@ test.each(['SIGINT', 'SIGTERM'] as const)('a test run that is ended by %s leaves
   const config = join(import.meta.dirname, 'interrupted', 'vitest.config.ts');
   const run = startProcess([process.execPath, vitest, 'run', '--config', config], {});
   const pids = (await run.until(/running: (\d+ \d+ \d+)/)).split(' ').map(Number);
-  expect(pids.map(isAlive)).toEqual([true, true, true]);
+  const ended = () => Promise.all(pids.map(hasEnded));
+  expect(await ended()).toEqual([false, false, false]);
   run.signal(signal);
   await run.exit;
-  await vi.waitUntil(() => !pids.some(isAlive), { timeout: 60_000 });
+  await vi.waitUntil(async () => !(await ended()).includes(false), { timeout: 60_000 });
 });
