@@ -83,7 +83,7 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
   const [program = '', ...parameters] = command;
   const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
   const child = spawn(program, parameters, { cwd, env: { PATH, HOME, TMPDIR, ...env }, detached: true });
-  const forget = inTestRun(child.pid);
+  const end = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -121,13 +121,8 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     },
   };
   atEnd(async () => {
-    try {
-      started.signalGroup('SIGKILL');
-    } catch {
-      // It has ended.
-    }
+    end();
     await exit;
-    forget();
     // Only log lines are checked: the output for people, of the first start and of the command line, may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });
