@@ -8,7 +8,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { send } from '../support/http.ts';
 import { openPipe } from '../support/pipe.ts';
-import { build, hasEnded, makeFolder, repeatedIfTooSlow } from '../support/process.ts';
+import { build, hasEnded, inherited, makeFolder, repeatedIfTooSlow } from '../support/process.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -34,8 +34,7 @@ const startLogging = (stdout: Output, command: readonly string[] = [process.exec
 async function startOnce(stdout: Output, command: readonly string[]) {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const [origin, metrics] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`];
-  const { PATH = '', HOME = '' } = process.env;
-  const env = { PATH, HOME, DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const env = { ...inherited(), DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
   const [program = '', ...parameters] = command;
   const child = spawn(program, parameters, {
     env: { ...env, PORT: String(port), METRICS_PORT: String(metricsPort), SHUTDOWN_GRACE_SECONDS: String(grace) },

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
+import { emptied } from './environment-file.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './leaked-keys.ts';
 import { inTestRun, isAlive } from './test-run.ts';
@@ -76,13 +77,18 @@ interface Options {
 }
 
 /**
- * A process in a process group of its own, which is killed at the end. Of this process's variables it has PATH, HOME and
- * TMPDIR, so that its temporary files are deleted with the test run.
+ * What a program has of this process's variables: PATH, HOME and TMPDIR, so that its temporary files are deleted with the
+ * test run. In the checkout also those of a developer's `.env`, empty, so that no test acts on the database that it names.
  */
+export function inherited(cwd = root): Record<string, string> {
+  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
+  return { ...(cwd === root && emptied(root)), PATH, HOME, TMPDIR };
+}
+
+/** A process in a process group of its own, which is killed at the end. Its variables are `inherited` and `env`. */
 export function startProcess(command: readonly string[], { env = {}, cwd = root, atEnd = onTestFinished }: Options) {
   const [program = '', ...parameters] = command;
-  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  const child = spawn(program, parameters, { cwd, env: { PATH, HOME, TMPDIR, ...env }, detached: true });
+  const child = spawn(program, parameters, { cwd, env: { ...inherited(cwd), ...env }, detached: true });
   const end = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';

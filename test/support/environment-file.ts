@@ -1,0 +1,14 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+
+/**
+ * The variables of the file `.env` in a folder, each one empty. A program that is given them reads no value from the file:
+ * variables of the process have precedence, and an empty one counts as missing.
+ */
+export function emptied(folder: string): Record<string, string> {
+  const file = join(folder, '.env');
+  // The decoder removes a byte order mark.
+  const text = existsSync(file) ? new TextDecoder().decode(readFileSync(file)) : '';
+  return Object.fromEntries(Object.keys(parseEnv(text)).map((name) => [name, '']));
+}
