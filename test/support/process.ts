@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { emptied } from './environment-file.ts';
+import { inherited } from './environment-file.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './leaked-keys.ts';
 import { inTestRun, isAlive } from './test-run.ts';
@@ -74,15 +74,6 @@ interface Options {
   readonly atEnd?: AtEnd;
   /** The number of descriptors that a server may have open. */
   readonly descriptors?: number;
-}
-
-/**
- * What a program has of this process's variables: PATH, HOME and TMPDIR, so that its temporary files are deleted with the
- * test run. In the checkout also those of a developer's `.env`, empty, so that no test acts on the database that it names.
- */
-export function inherited(cwd = root): Record<string, string> {
-  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  return { ...(cwd === root && emptied(root)), PATH, HOME, TMPDIR };
 }
 
 /** A process in a process group of its own, which is killed at the end. Its variables are `inherited` and `env`. */
