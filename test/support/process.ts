@@ -7,7 +7,7 @@ import { onTestFinished, vi } from 'vitest';
 import { inherited } from './environment-file.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './leaked-keys.ts';
-import { inTestRun, isAlive } from './test-run.ts';
+import { inTestRun, isAlive, killPostgres } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -35,13 +35,16 @@ export async function makeFolder(atEnd: AtEnd = onTestFinished): Promise<string>
 export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string> {
   const dataDir = join(await makeFolder(atEnd), 'data');
   atEnd(async () => {
-    const pid = await postgresPid(dataDir);
-    // SIGCONT for a test that failed while it had stopped it.
-    if (pid !== undefined) for (const signal of ['SIGQUIT', 'SIGCONT'] as const) process.kill(pid, signal);
-    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
+    await endPostgres(dataDir);
     eraseEmbedded(dataDir);
   });
   return dataDir;
+}
+
+/** Ends the PostgreSQL that runs on a DATA_DIR, if there is one. */
+export async function endPostgres(dataDir: string): Promise<void> {
+  killPostgres(join(dataDir, 'postgres', 'cluster'));
+  await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
 }
 
 /** The process id of the PostgreSQL that runs on a DATA_DIR, if there is one. */

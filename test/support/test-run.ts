@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { eraseEmbedded } from './erase-embedded.ts';
@@ -92,12 +92,11 @@ function textOf(file: string): string {
   }
 }
 
-/** Kills the PostgreSQL of a cluster at once. */
-function killPostgres(cluster: string): void {
-  const file = join(cluster, 'postmaster.pid');
-  const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+/** Kills the PostgreSQL of a cluster at once, if one runs. */
+export function killPostgres(cluster: string): void {
+  const pid = Number.parseInt(textOf(join(cluster, 'postmaster.pid')), 10);
   // Negative while initdb fills the cluster.
-  if (pid <= 0) return;
+  if (!(pid > 0)) return;
   kill(pid, 'SIGQUIT');
   // A test may have stopped it (SIGSTOP).
   kill(pid, 'SIGCONT');
