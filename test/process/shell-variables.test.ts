@@ -5,6 +5,7 @@ import { adminWith } from '../support/admin.ts';
 import { emptied } from '../support/environment-file.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { repeatedIfLate } from '../support/too-slow.ts';
 
 beforeAll(build);
 
@@ -40,7 +41,8 @@ test('PG* variables of the shell do not affect the embedded database, its server
   const { server, origin } = await startServer(env);
   const beside = await adminWith(env, 'company', 'list');
   expect(beside).toContainEqual(company);
-  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  const ready = await repeatedIfLate(() => send(origin, { method: 'GET', path: '/health/ready' }));
+  expect(ready).toMatchObject({ status: 200 });
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
   expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
