@@ -1,4 +1,4 @@
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { freePort } from '../replicas/programs.ts';
@@ -50,12 +50,19 @@ export async function etcdIn(folder: string): Promise<Recipe & { readonly addres
   };
 }
 
-/** Writes the files of both nodes: patroni.yml, with timeouts for one machine without a network, and roles.sql. */
-export async function writeNodeFiles(folder: string): Promise<void> {
-  const settings = parse(await readFile(join(here, 'patroni.yml'), 'utf8'));
+/**
+ * Writes the files of the programs, which may run as another user: patroni.yml, with timeouts for one machine without a network,
+ * roles.sql and haproxy.cfg. Every user may read them, whatever this process's umask and the modes in the checkout are.
+ */
+export async function writeFiles(folder: string): Promise<void> {
+  const textOf = (name: string) => readFile(join(here, name), 'utf8');
+  const settings = parse(await textOf('patroni.yml'));
   Object.assign(settings.bootstrap.dcs, { ttl: 5, loop_wait: 1, retry_timeout: 2 });
-  await writeFile(join(folder, 'patroni.yml'), stringify(settings), { mode: 0o644 });
-  await copyFile(join(here, 'roles.sql'), join(folder, 'roles.sql'));
+  const texts = { 'patroni.yml': stringify(settings), 'roles.sql': await textOf('roles.sql') };
+  for (const [name, text] of Object.entries({ ...texts, 'haproxy.cfg': await textOf('haproxy.cfg') })) {
+    await writeFile(join(folder, name), text);
+    await chmod(join(folder, name), 0o644);
+  }
 }
 
 /**

@@ -6,13 +6,13 @@
 //
 // etcd and both nodes may be killed; SIGHUP restarts what has ended. SIGTERM or SIGINT stops everything. POSTGRES_BIN
 // names the folder of a PostgreSQL other than Debian 12's.
-import { chown, copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { addEnvironmentFile } from '../../src/process/environment-file.ts';
 import { freePort, type Program, startProgram } from '../replicas/programs.ts';
-import { etcdIn, isNode, type Node, nodeIn, proxyFor, type Recipe, writeNodeFiles } from './cluster.ts';
+import { etcdIn, isNode, type Node, nodeIn, proxyFor, type Recipe, writeFiles } from './cluster.ts';
 
 const here = import.meta.dirname;
 const host = '127.0.0.1';
@@ -138,7 +138,7 @@ try {
   secretOf('API_KEY_SECRET');
   const etcd = await etcdIn(folder);
   await start(etcd);
-  await writeNodeFiles(folder);
+  await writeFiles(folder);
   const settings = { etcd: etcd.address, password: password ?? '', binaries: POSTGRES_BIN };
   for (const name of ['node-1', 'node-2']) nodes.push(await nodeIn(folder, name, settings));
   for (const node of nodes) {
@@ -147,7 +147,6 @@ try {
       `${node.name} has its data in ${node.data}, PostgreSQL on ${node.address}, Patroni on ${host}:${node.rest}`,
     );
   }
-  await copyFile(join(here, 'haproxy.cfg'), join(folder, 'haproxy.cfg'));
   const proxy = await proxyFor(nodes);
   await start(proxy);
   await untilWhole();

@@ -22,8 +22,7 @@ const host = '127.0.0.1';
 for (const note of addEnvironmentFile(process.env)) console.error(note);
 const { DATABASE_URL = '', PORT = '8080', REDIS_SERVER = 'redis-server' } = process.env;
 // Debian installs nginx and PgBouncer in a folder that is not on the PATH of ordinary users.
-const PATH = `${process.env['PATH']}:/usr/sbin`;
-process.env['PATH'] = PATH;
+process.env['PATH'] = `${process.env['PATH']}:/usr/sbin`;
 // Node's own error would show the password.
 if (!URL.canParse(DATABASE_URL)) {
   console.error('DATABASE_URL is not a URL: in its password, write @, /, ? and # as %40, %2F, %3F and %23');
@@ -32,6 +31,8 @@ if (!URL.canParse(DATABASE_URL)) {
 const database = new URL(DATABASE_URL);
 // PgBouncer refuses to run as root, and no program here needs root: they run as Debian's `nobody`.
 const ids = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined;
+// In the folder, which is closed to others, they read what this process writes.
+process.umask(0o022);
 const folder = await mkdtemp(join(tmpdir(), 'interview-agents-replicas-'));
 const drainFolder = join(folder, 'drain');
 await mkdir(drainFolder);
@@ -73,7 +74,7 @@ async function startRedis(): Promise<string> {
 async function startPgBouncer(): Promise<string> {
   const port = await freePort();
   const env = {
-    PATH,
+    PATH: process.env['PATH'],
     POSTGRES_HOST: database.hostname,
     POSTGRES_PORT: database.port || '5432',
     DATABASE: database.pathname.slice(1),

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { send } from '../support/http.ts';
 import { build, makeDataDir, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { repeatedIfLate } from '../support/too-slow.ts';
 
 beforeAll(build);
 
@@ -15,9 +16,10 @@ test('without DATABASE_URL the command line uses the cluster in DATA_DIR, with a
   const key = await adminWith(env, 'key', 'create', '--company', company.id);
   // The key is accepted, and the agent does not exist.
   const headers = { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' };
-  const answer = await send(origin, { path: `/agents/${company.id}`, headers, body: '{}' });
+  const answer = await repeatedIfLate(() => send(origin, { path: `/agents/${company.id}`, headers, body: '{}' }));
   expect(answer).toMatchObject({ status: 404, body: { code: 'RESOURCE_NOT_FOUND' } });
-  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  const ready = await repeatedIfLate(() => send(origin, { method: 'GET', path: '/health/ready' }));
+  expect(ready).toMatchObject({ status: 200 });
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
 });

@@ -83,6 +83,8 @@ test('a copy of a DATA_DIR whose PostgreSQL runs is refused, wherever the origin
   const { child, url } = await hold(original, 'server');
   await run(url, 'CREATE TABLE kept AS SELECT 7 AS value');
   await mkdir(join(folder, 'copies'));
+  // Where PostgreSQL's programs have to be copied, its user runs them there.
+  await chmod(join(folder, 'copies'), 0o755);
   const copy = join(folder, 'copies', 'data');
   copyTree(original, copy);
   await expectCopy(copy, original);
@@ -104,6 +106,8 @@ test('a copy of a DATA_DIR whose PostgreSQL runs is refused, wherever the origin
 });
 
 describe.runIf(isRoot)('as root', () => {
+  const hasNobody = canBeNobody();
+
   test('PostgreSQL runs as another user', async () => {
     const embedded = await open(dataDir, 'server');
     const pid = Number.parseInt(await readFile(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'), 'utf8'), 10);
@@ -170,7 +174,7 @@ describe.runIf(isRoot)('as root', () => {
     await rm(checkout, { recursive: true });
   });
 
-  test.runIf(canBeNobody)(
+  test.runIf(hasNobody)(
     'a DATA_DIR of root refuses an ordinary user, and one of an ordinary user refuses root',
     async () => {
       await expectRefusal(hold(dataDir, 'server', nobody), /DATA_DIR .* of user id 0 cannot be used/);
@@ -188,7 +192,7 @@ describe.runIf(isRoot)('as root', () => {
     },
   );
 
-  test.runIf(canBeNobody)('an ordinary user who cannot write to DATA_DIR gets the reason', async () => {
+  test.runIf(hasNobody)('an ordinary user who cannot write to DATA_DIR gets the reason', async () => {
     const place = join(folder, 'unwritable', 'data');
     await mkdir(join(folder, 'unwritable'));
     await expectRefusal(hold(place, 'server', nobody), /DATA_DIR .* cannot be used \(EACCES/);

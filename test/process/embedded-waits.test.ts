@@ -76,10 +76,23 @@ const hangUp = (socket: Socket) => void socket.once('data', () => socket.end());
 /** Speaks first, as MySQL does, in bytes that are a whole message of no type that PostgreSQL has. */
 const greet = (socket: Socket) => void socket.resume().write('\x4a\0\0\0\x0a8.0.36\0');
 
+/** Writes a postmaster.pid of before a crash, whose process id another program has. Both are gone with the test. */
+async function leaveFile(port: number, status: string): Promise<string> {
+  const cluster = join(dataDir, 'postgres', 'cluster');
+  const file = join(cluster, 'postmaster.pid');
+  const { uid, gid } = await stat(cluster);
+  const other = spawn('cat', { uid, gid });
+  onTestFinished(async () => {
+    await kill(other, 'SIGKILL');
+    await rm(file, { force: true });
+  });
+  await writeFile(file, [other.pid, cluster, 0, port, '', '', '', status].join('\n'));
+  return file;
+}
+
 test('what does not answer for ten seconds is asked again', async () => {
   const { program, port } = await otherProgram();
-  const file = join(dataDir, 'postgres', 'cluster', 'postmaster.pid');
-  await writeFile(file, [process.pid, '', '', port, '', '', '', 'ready'].join('\n'));
+  const file = await leaveFile(port, 'ready');
   const asked = once(program, 'connection');
   const opening = open(dataDir, 'server');
   const [socket] = await asked;
@@ -103,18 +116,11 @@ describe('a start that has waited for a minute is refused in one line', () => {
   ])(
     'that says when to delete a postmaster.pid of before a crash, whose process id another program has: %s',
     async (status, portOf, message) => {
-      const cluster = join(dataDir, 'postgres', 'cluster');
-      const { uid, gid } = await stat(cluster);
-      const other = spawn('cat', { uid, gid });
-      const file = join(cluster, 'postmaster.pid');
-      await writeFile(file, [other.pid, cluster, 0, await portOf(), '', '', '', status].join('\n'));
+      const file = await leaveFile(await portOf(), status);
       const hurried = hurry(performance);
       await expectRefusal(open(dataDir, 'server'), message);
       hurried.mockRestore();
       await rm(file);
-      const ended = once(other, 'exit');
-      other.kill();
-      await ended;
     },
   );
 

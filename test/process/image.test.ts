@@ -6,6 +6,7 @@ import { emptyDatabase } from '../support/empty-database.ts';
 import { send } from '../support/http.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, makeFolder, runToEnd, startServer } from '../support/process.ts';
+import { repeatedIfLate } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 // Without Docker: the folder of the image is made by the steps of the Dockerfile.
@@ -73,17 +74,13 @@ test('the modules of the image are under 40 MB, and migrate, the command line an
   const { server, origin } = await startServer({ ...env, REDIS_URL: 'redis://127.0.0.1:1' }, { release: cwd });
   const { key, id } = await newSubject(world);
   const authorization = `Bearer ${key}`;
-  const answer = await send(origin, {
-    path: `/agents/${id}`,
-    headers: { authorization, 'content-type': 'application/json' },
-    body: '{"duration":44}',
-  });
+  const headers = { authorization, 'content-type': 'application/json' };
+  const change = { path: `/agents/${id}`, headers, body: '{"duration":44}' };
+  const answer = await repeatedIfLate(() => send(origin, change));
   expect(answer).toMatchObject({ status: 200, body: { duration: 44 } });
   for (const path of ['/health/ready', '/docs/', '/openapi.json', `/agents/${id}/versions`, '/agents']) {
-    expect([path, (await send(origin, { method: 'GET', path, headers: { authorization } })).status]).toEqual([
-      path,
-      200,
-    ]);
+    const { status } = await repeatedIfLate(() => send(origin, { method: 'GET', path, headers: { authorization } }));
+    expect([path, status]).toEqual([path, 200]);
   }
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });

@@ -6,9 +6,11 @@ import { text as textOf } from 'node:stream/consumers';
 import autocannon from 'autocannon';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
+import { inherited } from '../support/environment-file.ts';
 import { send } from '../support/http.ts';
 import { openPipe } from '../support/pipe.ts';
 import { build, hasEnded, makeFolder, repeatedIfTooSlow } from '../support/process.ts';
+import { inTestRun } from '../support/test-run.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -34,16 +36,15 @@ const startLogging = (stdout: Output, command: readonly string[] = [process.exec
 async function startOnce(stdout: Output, command: readonly string[]) {
   const [port, metricsPort] = [await freePort(), await freePort()];
   const [origin, metrics] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${metricsPort}`];
-  const { PATH = '', HOME = '' } = process.env;
-  const env = { PATH, HOME, DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+  const ports = { PORT: String(port), METRICS_PORT: String(metricsPort) };
+  const env = { ...inherited(), ...database, ...ports, SHUTDOWN_GRACE_SECONDS: String(grace) };
   const [program = '', ...parameters] = command;
-  const child = spawn(program, parameters, {
-    env: { ...env, PORT: String(port), METRICS_PORT: String(metricsPort), SHUTDOWN_GRACE_SECONDS: String(grace) },
-    stdio: ['ignore', stdout, 'pipe'],
-  });
+  const child = spawn(program, parameters, { env, stdio: ['ignore', stdout, 'pipe'], detached: true });
+  const end = inTestRun(child.pid);
   const exit = once(child, 'exit');
   onTestFinished(async () => {
-    child.kill('SIGKILL');
+    end();
     await exit;
   });
   const said = child.stderr && textOf(child.stderr);
@@ -194,7 +195,6 @@ test('with a blocked terminal requests are answered, and SIGTERM ends the proces
     if (!(await hasEnded(pid))) process.kill(pid, 'SIGKILL');
   });
   await server.log(1_500);
-  const ended = vi.waitUntil(() => hasEnded(pid), { timeout: 60_000, interval: 20 });
   process.kill(pid, 'SIGTERM');
-  await ended;
+  await vi.waitUntil(() => hasEnded(pid), { timeout: 60_000, interval: 20 });
 });

@@ -50,9 +50,10 @@ describe('migrate', () => {
   });
 
   test('allows a migration to take longer than a request may', async () => {
-    const limits = "SET statement_timeout = '100ms'";
+    // Long enough for the few statements of a migration's sessions before they set their own.
+    const limits = "SET statement_timeout = '1s'";
     await run(url, `ALTER ROLE CURRENT_USER IN DATABASE ${new URL(url).pathname.slice(1)} ${limits}`);
-    await addMigration('1_slow', 'SELECT pg_sleep(0.3);');
+    await addMigration('1_slow', 'SELECT pg_sleep(1.2);');
     expect(await migrate(url, folder)).toEqual(['1_slow']);
   });
 });

@@ -17,9 +17,7 @@ const here = join(import.meta.dirname, '..', '..');
 
 beforeAll(build);
 
-test('servers of the previous and of this release change the same agents concurrently, and each reads, replays and restores what the other wrote', {
-  timeout: 900_000,
-}, async () => {
+test('servers of the previous and of this release change the same agents concurrently, and each reads, replays and restores what the other wrote', async () => {
   const folder = await buildCommit(before);
   await unlessTooSlow((attempt) => sideBySide(folder, attempt), lockLimit);
 });

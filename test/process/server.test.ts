@@ -17,7 +17,7 @@ import {
   startProcess,
   startServer,
 } from '../support/process.ts';
-import { unlessTooSlow } from '../support/too-slow.ts';
+import { repeatedIfLate, unlessTooSlow } from '../support/too-slow.ts';
 
 beforeAll(build);
 
@@ -43,11 +43,8 @@ interface Demo {
 
 const patchDemo = async (origin: string, dataDir: string, body: object): Promise<Answer> => {
   const demo: Demo = JSON.parse(await readFile(join(dataDir, 'demo.json'), 'utf8'));
-  return send(origin, {
-    path: `/agents/${demo.agentId}`,
-    headers: { authorization: `Bearer ${demo.companyKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
+  const headers = { authorization: `Bearer ${demo.companyKey}`, 'content-type': 'application/json' };
+  return repeatedIfLate(() => send(origin, { path: `/agents/${demo.agentId}`, headers, body: JSON.stringify(body) }));
 };
 
 async function stop(server: Started): Promise<void> {

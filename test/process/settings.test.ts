@@ -4,22 +4,24 @@ import { openLink } from '../support/database-link.ts';
 import { send } from '../support/http.ts';
 import { whileLocked } from '../support/locks.ts';
 import { build, startServer } from '../support/process.ts';
-import { unlessTooSlow } from '../support/too-slow.ts';
+import { lateWebhooks, unlessTooSlow } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
 
 beforeAll(build);
 
-test('DOCS=false removes the page, and LOG_LEVEL=warn the log lines of requests', async () => {
-  const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
-  const { server, origin } = await startServer({ ...database, DOCS: 'false', LOG_LEVEL: 'warn' });
-  expect((await send(origin, { method: 'GET', path: '/docs' })).status).toBe(404);
-  expect((await send(origin, { method: 'GET', path: '/openapi.json' })).status).toBe(200);
-  server.signal('SIGTERM');
-  expect(await server.exit).toEqual({ code: 0, signal: null });
-  expect(server.stdout).toBe(`Listening on ${origin}\n`);
-});
+test('DOCS=false removes the page, and LOG_LEVEL=warn the log lines of requests', () =>
+  unlessTooSlow(async ({ provedBy, atEnd }) => {
+    const database = { DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret };
+    const { server, origin } = await startServer({ ...database, DOCS: 'false', LOG_LEVEL: 'warn' }, { atEnd });
+    provedBy(() => server.stdout.includes(lateWebhooks));
+    expect((await send(origin, { method: 'GET', path: '/docs' })).status).toBe(404);
+    expect((await send(origin, { method: 'GET', path: '/openapi.json' })).status).toBe(200);
+    server.signal('SIGTERM');
+    expect(await server.exit).toEqual({ code: 0, signal: null });
+    expect(server.stdout).toBe(`Listening on ${origin}\n`);
+  }));
 
 test('DATABASE_POOL limits the connections, and further statements wait for one', async () => {
   const { id: companyId } = await world.company();

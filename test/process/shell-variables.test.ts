@@ -1,7 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { adminWith } from '../support/admin.ts';
+import { emptied } from '../support/environment-file.ts';
 import { send } from '../support/http.ts';
-import { build, makeDataDir, postgresPid, startServer } from '../support/process.ts';
+import { build, makeDataDir, makeFolder, postgresPid, runProgram, startServer } from '../support/process.ts';
+import { repeatedIfLate } from '../support/too-slow.ts';
 
 beforeAll(build);
 
@@ -37,8 +41,23 @@ test('PG* variables of the shell do not affect the embedded database, its server
   const { server, origin } = await startServer(env);
   const beside = await adminWith(env, 'company', 'list');
   expect(beside).toContainEqual(company);
-  expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+  const ready = await repeatedIfLate(() => send(origin, { method: 'GET', path: '/health/ready' }));
+  expect(ready).toMatchObject({ status: 200 });
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
   expect(await postgresPid(env.DATA_DIR)).toBeUndefined();
+});
+
+test('a program that is given the variables of a `.env` empty, as tests give those of the checkout, has none of its values', async () => {
+  const cwd = await makeFolder();
+  await writeFile(join(cwd, '.env'), '\uFEFFDATABASE_URL=mysql://host/agents\nPORT=x\n');
+  const server = join(import.meta.dirname, '..', '..', 'dist', 'server.js');
+  const start = (given: Record<string, string>) =>
+    runProgram([server], { cwd, env: { ...given, DATA_DIR: '/dev/null/data' } });
+  expect(await start({})).toMatchObject({ code: 1, stderr: expect.stringMatching(/^PORT must be /) });
+  expect(await start(emptied(cwd))).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^DATA_DIR [^\n]+\n$/),
+  });
 });

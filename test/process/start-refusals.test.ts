@@ -18,6 +18,7 @@ import {
   runProgram,
   startServer,
 } from '../support/process.ts';
+import { repeatedIfLate } from '../support/too-slow.ts';
 import { openWorld } from '../support/world.ts';
 
 const migrateProgram = join(import.meta.dirname, '..', '..', 'dist', 'migrate.js');
@@ -114,7 +115,8 @@ describe('an impossible start', () => {
     expect(second).toEqual(refused(/^DATA_DIR \S+\/data is in use by a running server: [^\n]+\n$/));
     expect(taken).toEqual(refused(/^PORT \d+ on 127\.0\.0\.1 is taken by another program: [^\n]+\n$/));
     expect(await postgresPid(otherDataDir)).toBeUndefined();
-    expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
+    const ready = await repeatedIfLate(() => send(origin, { method: 'GET', path: '/health/ready' }));
+    expect(ready).toMatchObject({ status: 200 });
   });
 
   test('on an address that this machine does not have ends with one line that names HOST', async () => {
@@ -175,7 +177,8 @@ describe('a file .env', () => {
     const { id, key } = await world.company();
     const agent = await world.agent(id);
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-    expect(await send(origin, { path: `/agents/${agent.id}`, headers, body: '{}' })).toMatchObject({ status: 200 });
+    const answer = await repeatedIfLate(() => send(origin, { path: `/agents/${agent.id}`, headers, body: '{}' }));
+    expect(answer).toMatchObject({ status: 200 });
     server.signal('SIGTERM');
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.stdout).not.toContain('curl');

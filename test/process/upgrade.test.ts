@@ -45,11 +45,8 @@ async function takenOver(world: World, attempt: Attempt) {
   await startServer(env, { atEnd });
 }
 
-test(
-  'the next release is migrated and takes over under load: no request fails, and old servers can still start',
-  { timeout: 900_000 },
-  () => unlessTooSlow((attempt) => takenOver(first, attempt), lockLimit),
-);
+test('the next release is migrated and takes over under load: no request fails, and old servers can still start', () =>
+  unlessTooSlow((attempt) => takenOver(first, attempt), lockLimit));
 
 /** The next release's migration meets a transaction, gives up, and is applied after it. */
 async function migratedLater(world: World, attempt: Attempt) {
@@ -74,11 +71,8 @@ async function migratedLater(world: World, attempt: Attempt) {
   await expectAllStored(world, load.acknowledged);
 }
 
-test(
-  'a migration that waits for a transaction gives up before any request does, and is applied after the transaction',
-  { timeout: 900_000 },
-  () => unlessTooSlow((attempt) => migratedLater(second, attempt), lockLimit),
-);
+test('a migration that waits for a transaction gives up before any request does, and is applied after the transaction', () =>
+  unlessTooSlow((attempt) => migratedLater(second, attempt), lockLimit));
 
 const waiting = { timeout: 60_000, interval: 20 };
 

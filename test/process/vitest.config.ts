@@ -11,8 +11,9 @@ export default defineConfig({
     // One more than the cores of a small machine, because the tests mostly wait for processes and time limits.
     maxWorkers: 3,
     isolate: false,
-    // Only a test that hangs should reach these: a start takes seconds, and many more on a busy machine.
-    testTimeout: 180_000,
+    // Only a test that hangs should reach these: a start takes seconds, and many more on a busy machine, where some scenes are
+    // run again too.
+    testTimeout: 900_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
   },

@@ -11,11 +11,20 @@ interface Options extends Partial<Pick<Attempt, 'atEnd' | 'timed'>> {
 }
 
 /**
+ * The command of a program of deploy/, which starts others as `nobody`, if it is run by root with the strictest umask: what it
+ * writes for them they must be able to read.
+ */
+export const withStrictUmask = (program: string) => [
+  ...['sh', '-c', 'umask 077; exec "$@"', 'sh'],
+  ...[process.execPath, '--import', 'tsx', program],
+];
+
+/**
  * The servers and programs of deploy/replicas, on the world's database, without limits except those of keys. Ends with
  * the test, unless `atEnd` is given.
  */
 export async function startComposition(world: World, { env = {}, atEnd = onTestFinished, timed }: Options = {}) {
-  const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/replicas/run.ts'], {
+  const program = startProcess(withStrictUmask('deploy/replicas/run.ts'), {
     env: {
       ...{ DATABASE_URL: world.databaseUrl, API_KEY_SECRET: world.secret, PORT: '0' },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },

@@ -7,6 +7,8 @@ import { freePort } from '../../deploy/replicas/programs.ts';
 import { makeFolder } from './process.ts';
 
 const versions = '/usr/lib/postgresql';
+/** PostgreSQL refuses to run as root. */
+const isRoot = process.getuid?.() === 0;
 const nobody = { uid: 65534, gid: 65534 };
 
 /** The folder of the newest PostgreSQL that Debian's packages have installed. */
@@ -30,10 +32,18 @@ export async function openCluster(password?: string): Promise<(role: string, dat
 export async function openPrimary(password?: string) {
   const place = await makePlace();
   const passwordFile = join(place.folder, 'password');
-  if (password !== undefined) await writeFile(passwordFile, password);
+  if (password !== undefined) {
+    await writeFile(passwordFile, password);
+    await giveAway(passwordFile);
+  }
   const auth = password === undefined ? ['--auth=trust'] : ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
   place.run('initdb', '--username=postgres', '--encoding=UTF8', ...auth);
   return await startIn(place);
+}
+
+/** Gives a file to the user of PostgreSQL. */
+async function giveAway(place: string): Promise<void> {
+  if (isRoot) await chown(place, nobody.uid, nobody.gid);
 }
 
 type Place = Awaited<ReturnType<typeof makePlace>>;
@@ -46,9 +56,7 @@ async function makePlace() {
   const folder = await makeFolder();
   const cluster = join(folder, 'cluster');
   await mkdir(cluster, { mode: 0o700 });
-  // PostgreSQL refuses to run as root.
-  const isRoot = process.getuid?.() === 0;
-  if (isRoot) await chown(cluster, nobody.uid, nobody.gid);
+  await giveAway(cluster);
   const run = (command: string, ...parameters: string[]) =>
     execFileSync(join(postgresCommands(), command), ['--pgdata', cluster, ...parameters], {
       cwd: cluster,

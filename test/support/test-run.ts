@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { eraseEmbedded } from './erase-embedded.ts';
@@ -30,8 +30,8 @@ export function beginTestRun(): void {
   process.env['TMPDIR'] = folder;
   process.once('exit', () => {
     // Workers run for a while after this process ended, and may start more processes.
-    killNamed(folder, workerPrefix, 1);
-    killNamed(folder, groupPrefix, -1);
+    for (const worker of notesIn(folder, workerPrefix)) killNoted(worker, 1);
+    for (const group of notesIn(folder, groupPrefix)) killNoted(group, -1);
     const found = readdirSync(folder, { recursive: true, encoding: 'utf8' });
     for (const name of found.filter((path) => basename(path) === 'postgres-location')) {
       killPostgres(join(readFileSync(join(folder, name), 'utf8'), 'cluster'));
@@ -45,28 +45,58 @@ export function beginTestRun(): void {
 
 /**
  * Ends a group of processes with the test run at the latest.
- * @returns what is called when it has ended
+ * @param group the id of its first process
+ * @returns kills what is left of it
  */
 export function inTestRun(group: number | undefined): () => void {
-  const folder = tmpdir();
-  writeFileSync(join(folder, `${workerPrefix}${process.pid}`), '');
-  const file = join(folder, `${groupPrefix}${group}`);
-  writeFileSync(file, '');
-  return () => rmSync(file, { force: true });
+  note(workerPrefix, process.pid);
+  const file = note(groupPrefix, Number(group));
+  return () => {
+    killNoted(file, -1);
+    rmSync(file, { force: true });
+  };
 }
 
-function killNamed(folder: string, start: string, sign: 1 | -1): void {
-  for (const name of readdirSync(folder).filter((entry) => entry.startsWith(start))) {
-    kill(sign * Number(name.slice(start.length)), 'SIGKILL');
+/** Writes into the folder of the test run that a process belongs to it. */
+function note(start: string, pid: number): string {
+  const file = join(tmpdir(), `${start}${pid}`);
+  writeFileSync(file, beginOf(pid));
+  return file;
+}
+
+function notesIn(folder: string, start: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(start))
+    .map((name) => join(folder, name));
+}
+
+/** Kills a process of the test run, or the group that it began, unless another process has its id by now. */
+function killNoted(file: string, sign: 1 | -1): void {
+  const pid = Number(/\d+$/.exec(file)?.[0]);
+  const [noted, now] = [textOf(file), beginOf(pid)];
+  if (noted === now || noted === '' || now === '') kill(sign * pid, 'SIGKILL');
+}
+
+/** When a process began, in ticks of the system's clock; empty if it has ended, and on a system without /proc. */
+function beginOf(pid: number): string {
+  // The 22nd member; the second is a name in brackets, which may have spaces.
+  return textOf(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ')[19] ?? '';
+}
+
+/** The text of a file; empty if it is not there. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
   }
 }
 
-/** Kills the PostgreSQL of a cluster at once. */
-function killPostgres(cluster: string): void {
-  const file = join(cluster, 'postmaster.pid');
-  const pid = existsSync(file) ? Number.parseInt(readFileSync(file, 'utf8'), 10) : 0;
+/** Kills the PostgreSQL of a cluster at once, if one runs. */
+export function killPostgres(cluster: string): void {
+  const pid = Number.parseInt(textOf(join(cluster, 'postmaster.pid')), 10);
   // Negative while initdb fills the cluster.
-  if (pid <= 0) return;
+  if (!(pid > 0)) return;
   kill(pid, 'SIGQUIT');
   // A test may have stopped it (SIGSTOP).
   kill(pid, 'SIGCONT');

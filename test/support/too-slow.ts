@@ -31,6 +31,17 @@ export interface Attempt {
   readonly atEnd: AtEnd;
 }
 
+/** Makes a request to a server process that may be made twice; again if it is answered 503 because the machine was too slow. */
+export const repeatedIfLate = <Answer extends { readonly status: number }>(
+  request: () => Promise<Answer>,
+  limit?: number,
+) =>
+  unlessTooSlow(async ({ timed }) => {
+    const answer = await timed(request());
+    if (answer.status === 503) throw new Error(`answered 503: ${JSON.stringify(answer)}`);
+    return answer;
+  }, limit);
+
 /**
  * Runs a scene with a server process, which has the time limits of production. If it fails, and the machine was provably too
  * slow for these limits, it is run again, five times at most.

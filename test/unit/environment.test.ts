@@ -1,12 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { environmentSchema, readConfig } from '../../src/config.ts';
 import { databaseUrlFaults } from '../../src/database/url.ts';
 import { StartError } from '../../src/errors.ts';
 import { addEnvironmentFile } from '../../src/process/environment-file.ts';
+import { makeFolder } from '../support/process.ts';
 
 const names = Object.keys(environmentSchema.properties);
-const notesOn = (...written: string[]) => addEnvironmentFile(Object.fromEntries(written.map((name) => [name, 'x'])));
+const [checkout, withoutFile] = [process.cwd(), await makeFolder(afterAll)];
+
+/** The notes on variables of the environment, without those on a developer's `.env`. */
+function notesOn(...written: string[]): string[] {
+  process.chdir(withoutFile);
+  try {
+    return addEnvironmentFile(Object.fromEntries(written.map((name) => [name, 'x'])));
+  } finally {
+    process.chdir(checkout);
+  }
+}
 
 describe('a misspelt variable of the environment', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Attempt, unlessTooSlow } from '../support/too-slow.ts';
+import { type Attempt, repeatedIfLate, unlessTooSlow } from '../support/too-slow.ts';
 
 /** Runs a scene that fails. @returns how often it was run, and how often its task at the end was before the next run */
 async function runFailing(prepare: (attempt: Attempt) => unknown, limit?: number) {
@@ -44,4 +44,14 @@ test('a scene that succeeds is run once, however late its answers were', async (
     return await timed(Promise.resolve('seen'));
   };
   expect([await unlessTooSlow(scene, 0), runs]).toEqual(['seen', 1]);
+});
+
+test('a request that is answered 503 is made again only if that answer was late', async () => {
+  const warned = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  onTestFinished(() => warned.mockRestore());
+  const answers = [503, 503, 200, 503];
+  const request = async () => ({ status: answers.shift() ?? 0 });
+  expect(await repeatedIfLate(request, 0)).toEqual({ status: 200 });
+  await expect(repeatedIfLate(request)).rejects.toThrow('answered 503: {"status":503}');
+  expect(answers).toEqual([]);
 });

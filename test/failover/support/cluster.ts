@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, expect, onTestFinished } from 'vitest';
+import { withStrictUmask } from '../../support/composition.ts';
 import { startProcess } from '../../support/process.ts';
 import { storedRows } from '../../support/stored-rows.ts';
 import { tickedTime } from '../../support/ticks.ts';
@@ -26,7 +27,7 @@ export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 export async function startCluster() {
   const passwords = { OWNER_PASSWORD: randomUUID(), SERVER_PASSWORD: randomUUID(), CLUSTER_PASSWORD: randomUUID() };
   const secret = randomUUID().repeat(2);
-  const program = startProcess([process.execPath, '--import', 'tsx', 'deploy/ha/run.ts'], {
+  const program = startProcess(withStrictUmask('deploy/ha/run.ts'), {
     env: {
       ...{ ...passwords, API_KEY_SECRET: secret, LOG_LEVEL: 'fatal', ...webhooksToLoopback },
       ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_PER_HOUR: '0', RATE_LIMIT_REFUSED_PER_MINUTE: '0' },
