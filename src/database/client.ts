@@ -83,6 +83,8 @@ export function openDatabase({
     max: connections,
     connectionTimeoutMillis: connectionLimit,
     application_name: applicationName,
+    // Otherwise a command whose network is lost at its end would go on until TCP gives up.
+    allowExitOnIdle: true,
   };
   const pool = new TrustedPool(poolConfig, gate.suspect);
   pool.on('connect', (client) => limitAnswers(client, statementLimit));

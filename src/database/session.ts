@@ -82,8 +82,10 @@ export async function withClient<Result>(
     if (!isBroken || error instanceof StartError) throw error;
     throw new StartError('the connection to the database broke: try again once it answers', { cause: error });
   } finally {
-    // Without a limit, a network that is lost now would hold up the caller until TCP gives up, after minutes.
+    // Without a limit, a network that is lost now would hold up the caller until TCP gives up, after minutes. A socket that is
+    // still open then would hold up the end of the program as long.
     await Promise.race([client.end(), setTimeout(limits.connectionTimeoutMillis, undefined, { ref: false })]);
+    client.connection.stream.destroy();
   }
 }
 
