@@ -11,7 +11,7 @@ const world = await openWorld({ limits: 'production' });
 /** Milliseconds: longer than a statement may take without an answer, and shorter than a request. */
 const stall = 2_500;
 
-/** Keeps this process, with the server in it, from reading until an agent is stored with a name, and for the length of a stall. */
+/** Keeps this process, with the server in it, from reading until an agent has a name, and for the length of a stall. */
 function blockUntilStored(id: string, name: string): void {
   const begin = performance.now();
   const script = `
@@ -31,7 +31,7 @@ async function waitingSessions(): Promise<unknown[]> {
   return (await world.sql.query(sql)).rows;
 }
 
-test('a change that PostgreSQL has committed is answered 200 though the server was too busy to read that for longer than a statement may take, and its connection is used further', () =>
+test('a committed change is answered 200 though the server was too busy to read that in time, and its connection is used further', () =>
   unlessTooSlow(async (attempt) => {
     const { key, id } = await newSubject(world);
     await world.call(key, `GET /agents/${id}`);
