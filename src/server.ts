@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   try {
     await serve(config, { databaseUrl, embedded, ...(await keySecrets(config)) }, endSignal);
   } catch (error) {
-    await embedded?.close();
+    await embedded?.close().catch(() => {});
     throw error;
   }
 }

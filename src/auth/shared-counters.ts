@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { isOfUnknownAuthority, StartError } from '../errors.ts';
+import { afterReading, inTime } from '../http/in-time.ts';
 import { type Meter, silent } from '../metrics/meter.ts';
 import { type Counted, type Limit, memoryCounters } from './counters.ts';
 import { redisCount } from './redis-count.ts';
@@ -47,7 +48,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     maxRetriesPerRequest: 0,
   });
   const countInRedis = redisCount(redis, deployment);
-  let greeting: NodeJS.Timeout | undefined;
+  let cancelGreeting = () => {};
   const own = memoryCounters();
   const report = changeReporter(onChange);
 
@@ -73,17 +74,17 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
     cause = error;
   });
   redis.on('connect', () => {
-    greeting = afterReading(() => {
+    cancelGreeting = afterReading(() => {
       if (redis.status === 'connect') fail(new NoAnswer());
-    });
+    }, waits.answer);
   });
   redis.on('ready', () => {
-    clearTimeout(greeting);
+    cancelGreeting();
     selecting = selectDatabase();
     starting = selecting.then(startUsing).catch(fail);
   });
   redis.on('close', () => {
-    clearTimeout(greeting);
+    cancelGreeting();
     isUsable = false;
     report.alone(cause ?? new Error('Redis closed the connection'));
     cause = undefined;
@@ -92,12 +93,12 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   /** Selects the database of the URL. If ioredis did it itself, it would continue in database 0 after a failure. */
   async function selectDatabase(): Promise<void> {
     const { db } = redis.options;
-    if (db) await inTime(redis.select(db));
+    if (db) await answered(redis.select(db));
   }
 
   /** Counts under a key of its own, because a Redis that is full or read-only refuses nothing but writes. */
   async function startUsing(): Promise<void> {
-    await inTime(countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]));
+    await answered(countInRedis('start', [{ name: 'minute', limit: Number.MAX_SAFE_INTEGER }]));
     isUsable = true;
     report.shared();
   }
@@ -110,7 +111,7 @@ export function sharedCounters({ url, deployment, onChange }: Options) {
   return {
     async count(id: string, limits: readonly Limit[]): Promise<Counted> {
       try {
-        if (isUsable) return await inTime(countInRedis(id, limits));
+        if (isUsable) return await answered(countInRedis(id, limits));
       } catch (error) {
         if (isUsable) fail(error);
       }
@@ -140,18 +141,7 @@ class NoAnswer extends Error {
 }
 
 /** @throws NoAnswer if a call gets no answer in time */
-function inTime<Answer>(call: Promise<Answer>): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const timer = afterReading(() => reject(new NoAnswer()));
-    call.finally(() => clearTimeout(timer)).then(resolve, reject);
-  });
-}
-
-/**
- * Calls a function after the time for an answer. If the event loop was busy meanwhile, the answer may have arrived: it runs
- * timers first, then reads what has arrived, then runs what `setImmediate` has been given.
- */
-const afterReading = (task: () => void) => setTimeout(() => setImmediate(task), waits.answer);
+const answered = <Answer>(call: Promise<Answer>) => inTime(call, waits.answer, () => new NoAnswer());
 
 /** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
 function changeReporter(onChange: Options['onChange']) {

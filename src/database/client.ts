@@ -1,6 +1,8 @@
 import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { inTime } from '../http/in-time.ts';
 import { timedOut } from '../http/problems.ts';
 import type { PoolUse } from '../metrics/meter.ts';
+import { limitAnswers } from './answer-limit.ts';
 import { isNoPrimary, isUnanswered, toDatabaseError } from './failures.ts';
 import { PassingAdapter } from './passing-adapter.ts';
 import type { DatabaseState } from './row.schema.ts';
@@ -80,10 +82,12 @@ export function openDatabase({
     connectionString: url,
     max: connections,
     connectionTimeoutMillis: connectionLimit,
-    query_timeout: statementLimit,
     application_name: applicationName,
+    // Otherwise a command whose network is lost at its end would go on until TCP gives up.
+    allowExitOnIdle: true,
   };
   const pool = new TrustedPool(poolConfig, gate.suspect);
+  pool.on('connect', (client) => limitAnswers(client, statementLimit));
   // Not while it closes: a PostgreSQL that stops may end a connection before it has read that it was closed.
   pool.on('error', (error) => {
     if (!pool.ending) onIdleError(error);
@@ -172,8 +176,5 @@ export function openDatabase({
  * @throws ApiError DATABASE_UNAVAILABLE after that
  */
 export function withinLimit<Result>(call: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(timedOut()), waits.call);
-    call.finally(() => clearTimeout(timer)).then(resolve, reject);
-  });
+  return inTime(call, waits.call, timedOut);
 }

@@ -13,8 +13,8 @@ const ourClasses = /^(0A|21|22|23|26|2F|42|44|P0)/;
  */
 const ourCodes = /^P(?!2024|2028|2034|2037)2\d\d\d$/;
 
-/** The message of `pg` for a statement that got no answer within `query_timeout`. */
-const noAnswer = 'Query read timeout';
+/** The message for a statement that got no answer within its limit (`limitAnswers`), in the words of `pg`. */
+export const noAnswer = 'Query read timeout';
 
 /** Whether a statement got no answer at all, not even PostgreSQL's own timeout error. */
 export const isUnanswered = (error: unknown): boolean => error instanceof Error && error.message === noAnswer;

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { StartError } from '../errors.ts';
+import { limitAnswers } from './answer-limit.ts';
 import { isUnanswered } from './failures.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { answerSchema } from './row.schema.ts';
@@ -15,7 +16,7 @@ interface Options {
   /** Until the connection is open, and until it is closed; by default 10,000. */
   readonly connectionTimeoutMillis?: number;
   /** Until a statement is answered; 0 for no limit, by default 10,000. */
-  readonly query_timeout?: number;
+  readonly statementLimit?: number;
   /** For `pg_stat_activity`, unless the URL has another. */
   readonly application_name?: string;
 }
@@ -46,7 +47,7 @@ export function withMigrationLock<Result>(
     }
     return await task(client);
   };
-  return withClient(url, locked, { query_timeout: statementLimit });
+  return withClient(url, locked, { statementLimit });
 }
 
 const answersIn = rowsOf(answerSchema);
@@ -63,10 +64,11 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 export async function withClient<Result>(
   url: string,
   task: (client: pg.Client) => Promise<Result>,
-  options: Options = {},
+  { statementLimit = limit, ...options }: Options = {},
 ): Promise<Result> {
-  const limits = { connectionTimeoutMillis: limit, query_timeout: limit, ...options };
+  const limits = { connectionTimeoutMillis: limit, ...options };
   const client = await connect({ connectionString: url, ...limits });
+  limitAnswers(client, statementLimit);
   let isBroken = false;
   client.on('error', () => {
     isBroken = true;
@@ -80,8 +82,10 @@ export async function withClient<Result>(
     if (!isBroken || error instanceof StartError) throw error;
     throw new StartError('the connection to the database broke: try again once it answers', { cause: error });
   } finally {
-    // Without a limit, a network that is lost now would hold up the caller until TCP gives up, after minutes.
+    // Without a limit, a network that is lost now would hold up the caller until TCP gives up, after minutes. A socket that is
+    // still open then would hold up the end of the program as long.
     await Promise.race([client.end(), setTimeout(limits.connectionTimeoutMillis, undefined, { ref: false })]);
+    client.connection.stream.destroy();
   }
 }
 

@@ -23,7 +23,11 @@ export interface EmbeddedDatabase {
   readonly notes: readonly string[];
   /** Rejects with a StartError when PostgreSQL has ended; undefined if this process does not own it. */
   readonly ended?: Promise<never>;
-  /** Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before. */
+  /**
+   * Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before.
+   * @throws StartError if PostgreSQL does not stop. After another fault, that one is to be told: where a disk stands still,
+   *   PostgreSQL may not stop either
+   */
   close(): Promise<void>;
 }
 
@@ -68,7 +72,7 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
       return await use(cluster, postmaster, role, started);
     } catch (error) {
       if (!(error instanceof Busy || isCutOff(error))) {
-        if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started);
+        if (started && !(error instanceof InUse)) await stopPostmaster(cluster, started).catch(() => {});
         throw error;
       }
       isRefused = hasCode(error, 'ECONNREFUSED');

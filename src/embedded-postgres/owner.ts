@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { limitAnswers } from '../database/answer-limit.ts';
 import { answerSchema, nameSchema } from '../database/row.schema.ts';
 import { rowsOf } from '../database/rows.ts';
 import { hasCode, StartError } from '../errors.ts';
@@ -32,8 +33,12 @@ const limit = 10_000;
 export async function connect(cluster: Cluster, port: number, role: Role, statementLimit = limit): Promise<pg.Client> {
   const { password, passwordFile } = cluster;
   const target = { host: '127.0.0.1', port, user: 'postgres', password, database: 'postgres', ssl: false };
-  const limits = { connectionTimeoutMillis: limit, query_timeout: statementLimit };
-  const client = new pg.Client({ ...target, ...limits, application_name: `${role} ${process.pid}` });
+  const client = new pg.Client({
+    ...target,
+    connectionTimeoutMillis: limit,
+    application_name: `${role} ${process.pid}`,
+  });
+  limitAnswers(client, statementLimit);
   // Without a listener, an idle connection that breaks would end the process. Its `end` or the next query is handled.
   client.on('error', () => {});
   try {

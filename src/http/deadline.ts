@@ -1,3 +1,4 @@
+import { afterReading } from './in-time.ts';
 import { timedOut } from './problems.ts';
 
 /** Milliseconds within which a request is answered, not counting the time in which its body arrives. */
@@ -8,7 +9,7 @@ export class Deadline {
   /** The deadline, in milliseconds on the clock of `performance.now()`. */
   at: number;
   #pausedAt: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: (() => void) | undefined;
   #onPassed: (() => void) | undefined;
   #isOver = false;
 
@@ -55,7 +56,7 @@ export class Deadline {
   watch(onPassed: () => void): void {
     if (this.#onPassed) throw new Error('a request waits for one thing at a time');
     this.#onPassed = onPassed;
-    this.#timer ??= setTimeout(() => this.#look(), this.left());
+    this.#cancelTimer ??= afterReading(() => this.#look(), this.left());
   }
 
   unwatch(): void {
@@ -71,14 +72,14 @@ export class Deadline {
 
   /** A later `watch` starts another timer: a request can still run after its client has closed the connection. */
   #clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   #look(): void {
-    this.#timer = undefined;
+    this.#cancelTimer = undefined;
     if (!this.#onPassed) return;
-    if (this.left() > 0) this.#timer = setTimeout(() => this.#look(), this.left());
+    if (this.left() > 0) this.#cancelTimer = afterReading(() => this.#look(), this.left());
     else {
       const onPassed = this.#onPassed;
       this.#onPassed = undefined;

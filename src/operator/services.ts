@@ -82,7 +82,9 @@ export async function withServices(config: Config, work: (services: Services) =>
     } finally {
       await database.close();
     }
-  } finally {
-    await embedded?.close();
+  } catch (error) {
+    await embedded?.close().catch(() => {});
+    throw error;
   }
+  await embedded?.close();
 }

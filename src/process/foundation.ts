@@ -29,7 +29,6 @@ export async function openFoundation(config: Config, program: Program): Promise<
   try {
     await migrate(embedded.url, undefined, undefined, statementLimit);
   } catch (error) {
-    // The first fault is the one to name: where a disk stands still, PostgreSQL may not stop either.
     await embedded.close().catch(() => {});
     throw error;
   }

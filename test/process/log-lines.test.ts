@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { callsOf } from '../support/calls.ts';
 import { send } from '../support/http.ts';
+import { importing } from '../support/node-options.ts';
 import { newSubject } from '../support/patch-agent.ts';
 import { build, startServer } from '../support/process.ts';
 import { repeatedIfLate } from '../support/too-slow.ts';
@@ -36,7 +37,7 @@ test('a crash: the line of a request that was answered just before it is written
       if (request.url === '/crash') setImmediate(() => { throw new Error('crash'); });
     });`;
   const { server, origin } = await startServer({
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(crash)}`,
+    NODE_OPTIONS: importing(crash),
     DATABASE_URL: world.databaseUrl,
     API_KEY_SECRET: world.secret,
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { adminWith } from '../support/admin.ts';
 import { run } from '../support/connection.ts';
+import { importing } from '../support/node-options.ts';
 import {
   build,
   embeddedUrl,
@@ -132,8 +133,6 @@ function afterSpawn(code: string): string {
     syncBuiltinESMExports();`;
   return importing(hook);
 }
-
-const importing = (code: string) => `--import=data:text/javascript,${encodeURIComponent(code)}`;
 
 /** Whether a command holds the lock of the PostgreSQL that it started. */
 async function ownsPostgres(dataDir: string, pid: number): Promise<boolean> {

@@ -23,6 +23,7 @@ export async function openLink(databaseUrl: string) {
   const asked: Buffer[] = [];
   let isForgetful = false;
   let last: string | undefined;
+  let answered: string | undefined;
   let dripping: NodeJS.Timeout | undefined;
   const join = (from: Socket, to: Socket) => {
     const pipe: Pipe = { from, to, held: [], isForgotten: isForgetful };
@@ -44,10 +45,14 @@ export async function openLink(databaseUrl: string) {
     near.on('data', (bytes) => {
       asked.push(bytes);
       if (last !== undefined && bytes.includes(last)) far.pause();
+      if (answered !== undefined && bytes.includes(answered)) far.once('data', () => pause(near, far));
     });
     join(near, far);
     join(far, near);
   });
+  const pause = (...ends: readonly Socket[]) => {
+    for (const end of ends) end.pause();
+  };
   const cut = () => {
     for (const { from } of pipes) from.resetAndDestroy();
   };
@@ -93,8 +98,14 @@ export async function openLink(databaseUrl: string) {
       last = text;
     },
 
+    /** Lets the answer to a statement that contains a text through, and holds back what follows it in both directions. */
+    freezeAfter(text: string) {
+      answered = text;
+    },
+
     thaw() {
       isFrozen = false;
+      answered = undefined;
       last = undefined;
       for (const { from } of pipes) from.resume();
     },

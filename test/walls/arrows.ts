@@ -6,7 +6,7 @@ const layers: readonly (readonly [layer: string, files: RegExp])[] = [
   ['app', /^src\/(app\.ts$|process\/(foundation|log-options)\.ts$|operator\/)/],
   [
     'routes and plugins',
-    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits|handler-turns)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|nearest-name|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|stored-time|entity-tag|idempotency-key|idempotency-key\.schema|pages|pages\.schema|uuid|size-limits|stackless-error|deadline|validation(-faults|-keywords)?)\.ts$))/,
+    /\b(routes|openapi)\.ts$|^src\/(openapi\/(?!examples\.ts)|auth\/(authenticate|rate-limit-headers|concurrency-limits|handler-turns)\.ts$|http\/(?!(address|problems|problem-texts|particular-problems|json-fault|public-url|nearest-name|faults|webhook-complaints|header-fields|exact-numbers|json|json-pointer|json-schema|stored-time|entity-tag|idempotency-key|idempotency-key\.schema|pages|pages\.schema|uuid|size-limits|stackless-error|in-time|deadline|validation(-faults|-keywords)?)\.ts$))/,
   ],
   [
     'service',

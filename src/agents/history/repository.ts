@@ -69,7 +69,7 @@ export function agentVersionRepository({ typed, query }: Database) {
  * to the new primary. Throws what `withClient` throws.
  */
 export function historyBytes(url: string): Promise<number | undefined> {
-  const limits = { connectionTimeoutMillis: 2_000, query_timeout: 2_000 };
+  const limits = { connectionTimeoutMillis: 2_000, statementLimit: 2_000 };
   const ask = async (client: pg.ClientBase) => {
     const [size] = sizesOf((await client.query(sizeStatement())).rows);
     return size?.bytes ?? undefined;
