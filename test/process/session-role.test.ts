@@ -42,6 +42,12 @@ test.for(['ALTER ROLE', 'options'] as const)(
       { tableowner: owner },
     ]);
 
+    // As docs/operate.md says of what a server sees of its own statements.
+    const seen = async () => await run(target.href, 'SELECT state FROM pg_stat_activity WHERE pid = pg_backend_pid()');
+    expect(await seen()).toEqual([{ state: null }]);
+    await run(url, `GRANT pg_read_all_stats TO ${owner}`);
+    expect(await seen()).toEqual([{ state: 'active' }]);
+
     const { server, origin } = await startServer(env);
     expect(await send(origin, { method: 'GET', path: '/health/ready' })).toMatchObject({ status: 200 });
     server.signal('SIGTERM');
