@@ -10,7 +10,7 @@ import { rowsOf } from './rows.ts';
 import { applyMigrations } from './schema-engine.ts';
 import { writeRoleSettings } from './server-role.ts';
 import { withClient, withMigrationLock } from './session.ts';
-import { givenSettings, lackingSettings } from './settings.ts';
+import { givenSettings, lackingSettings, refuseOldVersion } from './settings.ts';
 
 /** The relative path is the same from `src/database` and from `dist/database`. */
 const ourMigrations = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -27,10 +27,12 @@ export async function migrationNames(folder = ourMigrations): Promise<string[]> 
 /**
  * The names of the migrations that a database lacks, in order. Changes nothing, and needs only SELECT on
  * `_prisma_migrations`. Migrations of a later release are ignored.
- * @throws StartError if a migration of this release was begun and is not finished, or the database cannot be reached
+ * @throws StartError if a migration of this release was begun and is not finished, or the database is that of another program,
+ * is too old or cannot be reached
  */
 export function pendingMigrations(url: string, folder = ourMigrations): Promise<string[]> {
   return withClient(url, async (client) => {
+    await refuseOldVersion(client);
     const { missing, unfinished } = await readHistory(client, folder);
     if (!unfinished) return missing;
     const what = `the migration ${unfinished.name} failed, or is being applied right now`;
@@ -70,11 +72,20 @@ interface History {
   readonly unfinished: RecordedMigration | undefined;
 }
 
+/** @throws StartError if the database is that of another program that uses Prisma Migrate */
 async function readHistory(client: pg.ClientBase, folder: string): Promise<History> {
   const names = await migrationNames(folder);
   const recorded = await recordedMigrations(client);
   const unfinished = recorded.find(({ name, finished }) => !finished && names.includes(name));
   const later = recorded.filter(({ name }) => !names.includes(name));
+  const [first] = recorded;
+  // No release removes a migration, so a database that a later one has migrated has those of this release too.
+  if (first && later.length === recorded.length) {
+    throw new StartError(
+      `the database that DATABASE_URL names is that of another program (its first migration is ${first.name}): ` +
+        'name one for this program alone',
+    );
+  }
   const begun = new Set(recorded.map(({ name }) => name));
   return { names, missing: names.filter((name) => !begun.has(name)), recorded, later, unfinished };
 }
@@ -110,8 +121,8 @@ type Note = (sentence: string) => void;
  * @param statementLimit milliseconds until each statement is answered, except those of a migration, which may take as long as it
  * needs; 0 for no limit
  * @returns the names of the applied migrations, in order
- * @throws StartError if the database lacks `givenSettings` or cannot be reached; a migration fails, failed earlier, or was
- * edited after it was applied; or a migration of a later release is unfinished
+ * @throws StartError if the database lacks `givenSettings`, is that of another program, too old or cannot be reached; a migration
+ * fails, failed earlier, or was edited after it was applied; or a migration of a later release is unfinished
  */
 export function migrate(
   url: string,

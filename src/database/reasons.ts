@@ -10,11 +10,17 @@ export const unknownNames =
 /** Sentences for operators by SQLSTATE or its beginning; the longest match is used. */
 const byState: Readonly<Record<string, string>> = {
   '08': 'the connection to the database broke: try again once it answers',
+  '08P01':
+    'a pooler, or what else answers for the database, refused or ended the connection, and its log says why: the database ' +
+    'or the user may be unknown there, or options, in DATABASE_URL or PGOPTIONS, not be allowed',
   '22021': 'a text holds a character that the database cannot store',
   '22P05': 'a text holds a character that the database cannot store',
   '25006': 'the database is read-only: DATABASE_URL must name the primary',
   '26000': unknownNames,
-  '28': 'the database refuses the user or the password of DATABASE_URL',
+  '28':
+    'the database does not admit this connection: its pg_hba.conf may lack the user, the host or the database, or ask for ' +
+    'TLS (sslmode=verify-full in DATABASE_URL) or a certificate (sslcert, sslkey), or the user may not log in',
+  '28P01': 'the database refuses the user or the password of DATABASE_URL',
   '3D000': 'the database that DATABASE_URL names does not exist',
   '40': 'a concurrent transaction conflicts with the command: try again',
   '42501':

@@ -131,14 +131,18 @@ async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, f
 const insufficientPrivilege = '42501';
 
 /**
- * Sets the settings of a role, by default that of the connection, for this database. They apply to sessions that begin later.
+ * Sets the settings of a role, by default the one that has logged in, for this database. They apply to sessions that begin later.
  */
 export async function writeRoleSettings(client: pg.ClientBase, role?: string): Promise<void> {
   const name = role === undefined ? 'CURRENT_USER' : pg.escapeIdentifier(role);
   const database = await databaseName(client);
-  for (const [setting, value] of Object.entries(roleSettings)) {
-    await client.query(`ALTER ROLE ${name} IN DATABASE ${database} SET ${setting} = ${pg.escapeLiteral(value)}`);
-  }
+  const changes = Object.entries(roleSettings).map(
+    ([setting, value]) => `ALTER ROLE ${name} IN DATABASE ${database} SET ${setting} = ${pg.escapeLiteral(value)}`,
+  );
+  // At a login, PostgreSQL applies the settings of the role that logs in, even if its setting `role` has it act as another one.
+  const asLogin = role === undefined ? ['SET LOCAL ROLE NONE'] : [];
+  // Statements of one message are one transaction.
+  await client.query([...asLogin, ...changes].join('; '));
 }
 
 async function databaseName(client: pg.ClientBase): Promise<string> {

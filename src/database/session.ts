@@ -6,7 +6,7 @@ import { isUnanswered } from './failures.ts';
 import { connectionReasonOf } from './reasons.ts';
 import { answerSchema } from './row.schema.ts';
 import { rowsOf } from './rows.ts';
-import { meaningSettings, migrationSession, refuseOptions } from './settings.ts';
+import { meaningSettings, migrationSession, refuseOldVersion, refuseOptions } from './settings.ts';
 
 /** The advisory lock of the process that migrates. Prisma Migrate has its own lock, but waits 10 s for it at most. */
 const migrationLock = '7214839, 3';
@@ -29,7 +29,8 @@ const limit = 10_000;
  * waits for all statements that began before.
  * @param onWait called once if another process holds the lock
  * @param statementLimit milliseconds until each statement of the connection is answered; 0 for no limit
- * @throws StartError if the URL or PGOPTIONS sets what the tables depend on otherwise; what `withClient` throws
+ * @throws StartError if PostgreSQL is too old, or the URL or PGOPTIONS sets what the tables depend on otherwise; what
+ * `withClient` throws
  */
 export function withMigrationLock<Result>(
   url: string,
@@ -38,6 +39,7 @@ export function withMigrationLock<Result>(
   statementLimit = 0,
 ): Promise<Result> {
   const locked = async (client: pg.Client) => {
+    await refuseOldVersion(client);
     await refuseOptions(client, meaningSettings);
     await client.query(migrationSession);
     if (!(await tryLock(client))) {

@@ -48,6 +48,19 @@ export const givenSettings: Readonly<Record<string, string>> = {
   session_replication_role: 'origin',
 };
 
+/** The oldest major version of PostgreSQL that is tested. */
+const oldestVersion = 15;
+
+/** @throws StartError if PostgreSQL is too old; a version later than those that are tested is accepted */
+export async function refuseOldVersion(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT current_setting('server_version') AS name WHERE current_setting('server_version_num')::int < ${oldestVersion}0000`,
+  );
+  const [old] = namesIn(rows);
+  if (!old) return;
+  throw new StartError(`the database is a PostgreSQL ${old.name}, and this program needs ${oldestVersion} or later`);
+}
+
 /** Has PostgreSQL end a statement whose client is gone, as after a kill. On some systems, such as Windows, it cannot. */
 const endWithClient = `DO $$ BEGIN
   SET client_connection_check_interval = '500ms';

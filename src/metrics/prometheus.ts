@@ -130,7 +130,7 @@ const metricOf =
   });
 
 function measureAtScrape(metric: Metric, { poolUse, droppedLogLines, historyBytes }: Sources): void {
-  /** The running query, shared by both gauges of a scrape and by concurrent scrapes. */
+  /** The running query, shared by both gauges of a scrape. */
   let asked: Promise<{ readonly isUp: boolean; readonly bytes?: number | undefined }> | undefined;
   const askDatabase = () => {
     asked ??= historyBytes()

@@ -12,7 +12,13 @@ export function uuid(text: string): string {
   return text.toLowerCase();
 }
 
+/** @throws InvalidArgumentError for text that was not UTF-8: Node puts U+FFFD in the place of such bytes */
+function requireUtf8(text: string): void {
+  if (text.includes('\uFFFD')) throw new InvalidArgumentError('It must be UTF-8, without U+FFFD.');
+}
+
 export function filled(text: string): string {
+  requireUtf8(text);
   // White space as in the names of agents: JavaScript's `\s` and U+0085.
   if (/^[\s\u0085]*$/.test(text)) throw new InvalidArgumentError('It must not be empty.');
   return text;
@@ -92,6 +98,7 @@ export const limit = wholeNumber(/^\d{1,9}$/, 0, 'of requests; 0 is no limit');
 export const entries = wholeNumber(/^[1-9]\d{0,5}$/, 1, 'from 1 to 999999');
 
 export function jsonObject(text: string): object {
+  requireUtf8(text);
   try {
     const value: unknown = parseRequest(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -6,6 +7,7 @@ import type pg from 'pg';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
 import { withClient } from '../../src/database/session.ts';
 import { StartError } from '../../src/errors.ts';
+import { run } from '../support/connection.ts';
 import { openLink } from '../support/database-link.ts';
 import { makeFolder } from '../support/process.ts';
 
@@ -36,7 +38,16 @@ function authentication(kind: number, text: string): Buffer {
   return Buffer.concat([head, body]);
 }
 
-const answering = (answer: string) => listening((socket) => socket.once('data', () => socket.end(answer)));
+/** The message with which PostgreSQL, or a pooler, refuses a connection. */
+function refusal(state: string, text: string): Buffer {
+  const fields = Buffer.from(`SFATAL\0C${state}\0M${text}\0\0`);
+  const head = Buffer.alloc(5);
+  head.write('E');
+  head.writeInt32BE(4 + fields.length, 1);
+  return Buffer.concat([head, fields]);
+}
+
+const answering = (answer: string | Buffer) => listening((socket) => socket.once('data', () => socket.end(answer)));
 
 const asking = async () => {
   const url = await listening((socket) => {
@@ -92,6 +103,23 @@ test.for<[string, () => Promise<string>, string]>([
       return await tls(`sslkey=${file}&sslcert=${file}`);
     },
     `${unreachable}a file that sslrootcert, sslcert or sslkey names has no valid PEM (ERR_OSSL_PEM_NO_START_LINE)`,
+  ],
+  [
+    'a role that may not log in',
+    async () => {
+      const role = `nologin_${randomUUID().replaceAll('-', '')}`;
+      onTestFinished(() => run(inject('serverUrl'), `DROP ROLE ${role}`).then(() => {}));
+      await run(inject('serverUrl'), `CREATE ROLE ${role} NOLOGIN PASSWORD 'right'`);
+      return Object.assign(new URL(inject('serverUrl')), { username: role, password: 'right' }).href;
+    },
+    'the database does not admit this connection: its pg_hba.conf may lack the user, the host or the database, or ask for ' +
+      'TLS (sslmode=verify-full in DATABASE_URL) or a certificate (sslcert, sslkey), or the user may not log in',
+  ],
+  [
+    'a pooler that refuses the connection',
+    () => answering(refusal('08P01', 'unsupported startup parameter: options')),
+    'a pooler, or what else answers for the database, refused or ended the connection, and its log says why: the ' +
+      'database or the user may be unknown there, or options, in DATABASE_URL or PGOPTIONS, not be allowed',
   ],
   ['a setting that does not exist', inOptions('-c no_such_setting=1'), `${options} (SQLSTATE 42704)`],
   ['a value that no setting has', inOptions('-c work_mem=much'), `${options} (SQLSTATE 22023)`],

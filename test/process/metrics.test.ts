@@ -1,8 +1,10 @@
+import { Agent } from 'node:http';
 import { beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../deploy/replicas/programs.ts';
 import { commandsIn, filled } from '../support/docs.ts';
 import { send } from '../support/http.ts';
 import { build, refusedStart, repeatedIfTooSlow, startProcess, startServer } from '../support/process.ts';
+import { RawSocket } from '../support/raw-socket.ts';
 import { openWorld } from '../support/world.ts';
 
 const world = await openWorld();
@@ -43,6 +45,43 @@ test('METRICS_PORT serves /metrics and nothing else, and does not prevent the sh
   expect((await send(origin, { method: 'GET', path: '/metrics' })).status).toBe(404);
   server.signal('SIGTERM');
   expect(await server.exit).toEqual({ code: 0, signal: null });
+});
+
+test('a connection to METRICS_PORT has one answer, none if it pipelines, and at most 32 are open, read or not', async () => {
+  const port = await freePort();
+  const { origin } = await startServer({ ...database, METRICS_PORT: String(port) });
+  const metrics = `http://127.0.0.1:${port}`;
+  // As Prometheus does: a client that keeps its connections, and opens another one where the server closes them.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const memory = async () => {
+    const { status, text } = await send(metrics, { method: 'GET', path: '/metrics', agent });
+    expect(status).toBe(200);
+    return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]);
+  };
+  const before = await memory();
+  const { id: companyId, key } = await world.company();
+  const { id } = await world.agent(companyId);
+  const pipelined = 'GET /metrics HTTP/1.1\r\nHost: metrics\r\n\r\n'.repeat(3_000);
+  await RawSocket.useMany(metrics, 4, async (sockets) => {
+    for (const socket of sockets) {
+      socket.stopReading();
+      socket.write(pipelined);
+    }
+    expect(await send(origin, { method: 'GET', path: '/health/live' })).toMatchObject({ status: 200 });
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const patched = await send(origin, { path: `/agents/${id}`, headers, body: '{"duration":31}' });
+    expect(patched).toMatchObject({ status: 200, body: { duration: 31 } });
+    expect((await memory()) - before).toBeLessThan(100_000_000);
+  });
+  await RawSocket.use(metrics, async (socket) => {
+    socket.write(pipelined);
+    await expect.poll(() => socket.ending).not.toBe('open');
+    expect(socket.received).toBe('');
+  });
+  await RawSocket.useMany(metrics, 40, async (sockets) => {
+    await expect.poll(() => [sockets.at(0)?.ending, sockets.at(-1)?.ending]).toEqual(['open', 'closed']);
+  });
+  await expect.poll(memory).toBeGreaterThan(0);
 });
 
 test('a METRICS_PORT in use is reported in one line, with exit code 1', async () => {
