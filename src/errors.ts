@@ -1,5 +1,5 @@
 /**
- * What the operator has set up, or the database, does not allow what the program is to do: most often, to start or to go on. Its message, one
+ * The set-up by the operator, or the database, does not allow what the program is to do, most often to start. The message, one
  * line for the operator, is printed, and the exit code is 1.
  */
 export class StartError extends Error {

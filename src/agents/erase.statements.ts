@@ -22,10 +22,10 @@ export const eraseVersionsStatement = (ids: readonly string[], limit: number) =>
   RETURNING v.version`;
 
 /**
- * Erases at most `limit` deliveries of events of these agents, to whichever endpoint. Those whose outcome is being written are
- * left for the next transaction: waiting for several could end in a deadlock. They are deleted by their `ctid`, and found by an
- * index in its order, which `=` would make meaningless: otherwise PostgreSQL may read the whole table, also to find that none is
- * left.
+ * Erases at most `limit` deliveries of events of these agents, to any endpoint. Those whose outcome is being written are left for
+ * the next transaction: waiting for several could end in a deadlock. They are found by the index on the agent, and deleted by
+ * their `ctid`. It is `BETWEEN`, because with `=` the planner would ignore the ORDER BY that makes it use the index: it may then
+ * read the whole table, also to find that none is left.
  */
 export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) => sql`
   DELETE FROM webhook_delivery WHERE ctid = ANY(ARRAY(
@@ -36,8 +36,9 @@ export const eraseDeliveriesStatement = (ids: readonly string[], limit: number) 
   RETURNING id`;
 
 /**
- * Locks a delivery of an event of these agents, if one is left, until the transaction ends. Run it where none was erased: it
- * waits for the transaction that has locked that one, which the next transaction of the erasure would skip again.
+ * Locks one remaining delivery of an event of these agents until the transaction ends; no row if none is left. Run it where
+ * `eraseDeliveriesStatement` erased none: it waits for the transaction that has locked the delivery. Without that wait, the next
+ * transaction of the erasure would skip it again.
  */
 export const waitForDeliveryStatement = (ids: readonly string[]) => sql`
   SELECT part.id FROM unnest(${ids}::uuid[]) AS given(id),

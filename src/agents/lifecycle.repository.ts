@@ -38,7 +38,7 @@ type Plan = Omit<Creation, 'lookedUpAt' | 'keep'> & { readonly draft: NewAgent }
 const keptIn = jsonRowsOf(keptJsonSchema);
 
 export function agentLifecycle(database: Database) {
-  // `changesAlone` takes half of the connections for that, so of four or more some are left for what waits for no row.
+  // A quarter: `changesAlone` takes half of the connections, so of four or more some are left for requests that wait for no row.
   const lockInTurn = fairLimit(Math.max(1, Math.floor(database.connections / 4)));
 
   /**
@@ -61,8 +61,8 @@ export function agentLifecycle(database: Database) {
   }
 
   /**
-   * Undefined if it must be repeated: a concurrent request still holds the key, or another lock of which the wait was short; an
-   * answer is kept for the key, perhaps an expired one, which is deleted; or the number was deactivated after it was read.
+   * Undefined if the creation must be repeated: a concurrent request still holds the key, or a short wait for another lock ended;
+   * an answer is kept for the key, perhaps an expired one, which is deleted; or the number was deactivated after it was read.
    */
   async function createAndKeep(plan: Plan, by: Caller, idempotency: Idempotency): Promise<Created | undefined> {
     const keep = { ...idempotency, keyId: by.keyId };
@@ -92,10 +92,13 @@ export function agentLifecycle(database: Database) {
     }
   }
 
-  /** Keeps the answer by a statement of its own: a lock timeout in that one is known to concern the idempotency key. */
+  /**
+   * Creates the agent in a transaction, after its author was checked again. With `keep`, a statement of its own keeps the answer:
+   * a lock timeout in that one is known to concern the idempotency key.
+   */
   function createConfirmed(plan: Plan, keep?: Creation['keep'], isHurried = false): Promise<StoredAgent> {
     return database.transaction(async (query, typed) => {
-      // In a hurry, or after a try at once, which waited for longer.
+      // Little time is left, or `createAtOnce` may have waited for a lock for the full time limit already.
       if (keep && (isHurried || plan.draft.phoneNumberId === null)) await query(shortWaitStatement);
       await keepNumber(query, typed, plan.draft);
       const [agent] = await writeConfirmed(query, plan.by, (lookedUpAt) => createStatement({ ...plan, lookedUpAt }));

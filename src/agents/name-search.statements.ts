@@ -2,8 +2,8 @@ import { type Statement, sql } from '../database/statement.ts';
 import { expandingInto, foldCase, variantsOf } from './rules/case-folding.ts';
 
 /**
- * Numbers of letters for which there is a statement: each number would be one more to prepare. Latin letters need at most 16,
- * Unicode has about 100.
+ * The lengths to which `nameContains` fills up its list of expanding letters: each length is one more statement to prepare. Latin
+ * letters need at most 16, Unicode has about 100.
  */
 const sizes = [0, 8, 16, 128];
 

@@ -46,8 +46,8 @@ async function purgePart(query: Query, typed: TypedTransaction, id: string, oper
   if (deliveries === 0) await query(waitForDeliveryStatement([id]));
   await query(lockAnswersStatement);
   const keptAnswers = await count(eraseContentsStatement(id, most));
-  // The outcome of a delivery may just be written, or a server of an earlier release have queued one again: then the agent is
-  // not erased yet.
+  // A delivery may be left whose outcome is being written, or that a server of an earlier release has queued again. The agent is
+  // erased in a later transaction then.
   const erased = Math.max(versions, deliveries, keptAnswers);
   const isPurged = erased < most && (await count(eraseAgentsStatement([id]))) > 0;
   if (erased === 0 && !isPurged) return { versions, isPurged };

@@ -51,7 +51,10 @@ export function toContent(stored: Readonly<Record<string, unknown>>): AgentConte
 const isText = (question: unknown) => typeof question === 'string' && !question.startsWith('\u0000');
 const toText = (question: unknown) => (isText(question) ? String(question) : stringifyExact(question));
 
-/** The inverse, as text: one flat object, for a kept answer. The time of its change is stored beside it, not in `updatedAt`. */
+/**
+ * An agent as the JSON text of a kept answer: one flat object, as `toStoredAgent` reads it. The time of its change is stored
+ * beside it: `updatedAt` in it may be older.
+ */
 export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 

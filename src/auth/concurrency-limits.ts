@@ -108,7 +108,7 @@ export function concurrencyLimits() {
     }
 
     /**
-     * The request, and further ones of the key from the same address, count for the key's owner.
+     * Counts the request, and further ones of the key from the same address, for the key's owner.
      * @param agent the agent of the request, if the request acts for its company; its size is remembered
      */
     admit({ companyId, integrationId }: KeyOwner, agent: StoredAgent | undefined): void {
@@ -134,7 +134,7 @@ export function concurrencyLimits() {
       } else largeAgents.delete(name);
     }
 
-    /** In this order, a request that waits for a turn holds only turns that fewer others wait for. */
+    /** Takes the turns in an order in which a request that waits holds only those that fewer others wait for. */
     async #takeSeveral(): Promise<Turn> {
       const taken: Turn[] = [];
       const end = () => {

@@ -111,8 +111,8 @@ type Writer = Pick<Caller, 'admission' | 'deadline'>;
 type Reader = Pick<Caller, 'admission'>;
 
 /**
- * Whether a write needs `refusals` on the connection that makes it. A statement that is sent without them is allowed to reach
- * the database up to a second after the lookup (`isRecent`), which must not be after the deadline of the request.
+ * Whether callers must be checked again (`refusals`) on the connection that writes. Without that check, the statement may reach
+ * the database up to a second after the lookup (`isRecent`): this must not be after the deadline of the request.
  */
 export const mustConfirm = ({ admission, deadline }: Writer): boolean =>
   isOutdated(admission) || deadline.left() <= longestAdmission;

@@ -18,7 +18,7 @@ export interface Lookup extends KeyHashes {
 /** Milliseconds after which a key is looked up again before a write (docs/contract.md#authentication). */
 export const longestAdmission = 1_000;
 
-// `now()` would be the begin of the transaction, which may have waited for a lock since, while the key expired.
+// Not `now()`, the time at which the transaction began: it may have waited for a lock since then, while the key expired.
 const keyBy = (hash: string) => `
         SELECT k.*, CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked' WHEN k.expires_at <= statement_timestamp() THEN 'expired' END AS ended,
                k.integration_id IS NOT NULL AND EXISTS (SELECT FROM integration_company g
@@ -64,17 +64,17 @@ export const lookupValues = ({ hash, formerHash, companyId, agentId, address, sc
 ];
 
 /**
- * Selects one row for each lookup; `key` is null if there is none. The agent is read only if the key passes checks 2 to 4,
- * 6 and 7 (docs/contract.md#the-order-of-checks). PostgreSQL evaluates the condition of a CASE before its result, and LIMIT
- * keeps the planner from merging the subqueries. Of an agent of another company than the request acts for, only that is
+ * Selects one row for each lookup; `key` is null if there is none. The agent is read only if the key passes checks 2 to 4, 6 and
+ * 7 (docs/contract.md#the-order-of-checks). PostgreSQL evaluates the condition of a CASE before its result, and LIMIT keeps the
+ * planner from merging the subqueries. If the agent belongs to another company than the request acts for, only that fact is
  * selected: the time of a lookup must not depend on what another company has stored.
  *
- * LATERAL makes it one index scan for each hash and id. With a join, the planner would compare every key of a small table
- * with both hashes. Whether an agent is deleted is asked of its row: as a condition, it would let a plan that was made while
- * there were few agents read the whole index of those that live. The time is in whole milliseconds, as `parseExact` treats
+ * LATERAL makes it one index scan for each hash and id. With a join, the planner would compare every key of a small table with
+ * both hashes. Whether an agent is deleted is read from its row: a condition would allow a plan, made while there were few
+ * agents, that reads the whole index of those that are not deleted. The time is in whole milliseconds, as `parseExact` treats
  * numbers of sixteen characters separately.
- * @param asked SQL for the lookups: rows `q` with hash, former hash (under the previous secret), company, agent to read,
- *   address of the caller and required scope
+ * @param asked SQL for the lookups: rows `q` with hash, former hash (under the previous secret), company, agent to read, address
+ *   of the caller and required scope
  */
 const lookingUp = (asked: string) => `
   SELECT json_build_object('key', f.key, 'databaseTime', floor(${statementTime}), 'agentWasRead', coalesce(f."agentWasRead", false),

@@ -143,7 +143,7 @@ class NoAnswer extends Error {
 /** @throws NoAnswer if a call gets no answer in time */
 const answered = <Answer>(call: Promise<Answer>) => inTime(call, waits.answer, () => new NoAnswer());
 
-/** Calls `onChange` when an outage ends, which a new connection does, and during one once for each cause. */
+/** Calls `onChange` when counts are shared again, on each new connection, and during an outage once for each cause. */
 function changeReporter(onChange: Options['onChange']) {
   /** Messages of the causes that were reported in this outage. */
   const reported = new Set<string>();

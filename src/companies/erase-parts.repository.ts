@@ -46,8 +46,8 @@ const erasedAnswersOf = rowsOf(erasedAnswersRowSchema);
 const nextAgentsOf = rowsOf(nextAgentsRowSchema);
 
 /**
- * Erases nothing, and waits for changes that are not committed yet: they lock the row of their agent or endpoint, and only then
- * the answers that are kept for them are seen.
+ * Erases nothing. Waits for changes that are not committed yet, by locking the rows of their agents and endpoints: the answers
+ * that they keep can be seen only after that.
  */
 const settled: Part = async (tx, companyId, [after]) => {
   await tx.$executeRaw(lockEndpointsStatement(companyId));

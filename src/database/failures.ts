@@ -85,7 +85,7 @@ export class NotBegunError extends Error {
   override name = 'NotBegunError';
 }
 
-/** Whether an error leaves open if the database did what it was asked: no answer came, perhaps to a COMMIT that was sent. */
+/** Whether the database may have done what a failed call asked: no answer came, perhaps to a COMMIT that was sent. */
 export function mayHaveBeenDone(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) return /^(08|57P)/.test(state);

@@ -16,8 +16,8 @@ export function limitByKey(most: number) {
 }
 
 /**
- * Runs at most `most` calls at the same time. Of one key, no more than that wait for their turn beside those of others: however
- * many it has, they delay a call of another key by one turn.
+ * Runs at most `most` calls at the same time. Each key has at most that many in the common queue, so that however many calls a
+ * key has, they delay a call of another key by at most one turn.
  */
 export function fairLimit(most: number) {
   const inTurn = pLimit(most);

@@ -36,7 +36,7 @@ export function pendingMigrations(url: string, folder = ourMigrations): Promise<
     const { missing, unfinished } = await readHistory(client, folder);
     if (!unfinished) return missing;
     const what = `the migration ${unfinished.name} failed, or is being applied right now`;
-    // Without SQL: run while the migration is applied, it would record that it was rolled back.
+    // No SQL in this message: run while the migration is applied, it would record that the migration was rolled back.
     throw new StartError(
       `${what}: run npm run migrate, which waits until it has ended, and says what to do if it failed`,
     );

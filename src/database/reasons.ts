@@ -84,8 +84,8 @@ export function reasonOf(error: unknown): string | undefined {
 }
 
 /**
- * Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. The sentence holds
- * for commands that only read, also for `audit list`, and for an erasure that did a part.
+ * Like `reasonOf`, about an operator's command, which may have been committed although its connection was lost. The sentence must
+ * be true of commands that only read as well, such as `audit list`, and of an erasure that did a part.
  */
 export const commandReasonOf = (error: unknown): string | undefined =>
   mayHaveBeenDone(error)

@@ -48,7 +48,10 @@ export function admitServerRole(url: string, role: string, rights: Rights): Prom
   });
 }
 
-/** An owner would lose its own rights, and neither rights nor triggers bind its members and superusers. */
+/**
+ * Refuses an owner of the tables, its members and superusers: the owner would lose its own rights, and neither rights nor
+ * triggers bind the others.
+ */
 async function refuseOwner(client: pg.ClientBase, role: string, tables: readonly string[]): Promise<void> {
   // True for the owner itself and for superusers too.
   const { rows } = await client.query(
@@ -88,8 +91,8 @@ async function ownerFunctions(client: pg.ClientBase, tables: readonly string[]):
 }
 
 /**
- * What PUBLIC or another role lets the role do cannot be revoked from the role. In a schema in which it makes functions, it
- * could put its own in the place of those that the triggers call.
+ * Refuses a role that may do more than `rights`, through PUBLIC or another role: that cannot be revoked from the role itself.
+ * With CREATE in the schema, it could put its own functions in the place of those that the triggers call.
  */
 async function refuseMore(client: pg.ClientBase, role: string, rights: Rights, functions: string[]): Promise<void> {
   const needed = Object.entries(rights).flatMap(([table, granted]) => granted.map((right) => `${right} ON ${table}`));

@@ -105,8 +105,8 @@ export async function lackingSettings(
 }
 
 /**
- * Refuses a session that the client began with other settings: they go before those of the role, so that `npm run migrate`
- * would put the tables into one schema, and the server look for them in another.
+ * Refuses a session to which the client has given other settings: they override those of the role, so that `npm run migrate`
+ * could put the tables into one schema, and the server look for them in another.
  * @param client a connection on which nothing was set yet
  * @param settings those that the program needs, beside `givenSettings`
  * @throws StartError that names them

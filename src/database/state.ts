@@ -22,9 +22,9 @@ export async function stateOf(query: Query): Promise<DatabaseState> {
 const nameOf = (session: string) => `regexp_replace(${session}.application_name, ' - [^ ]*$', '')`;
 
 /**
- * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does
- * not end a commit. PostgreSQL shows a role what the sessions of the same role do. Servers are known by the `application_name`
- * of the session that asks, as `pg_stat_activity` shows it: of a long one it has only the beginning. With
+ * Whether a statement of a server, of this process or another one, still runs after its time limit: `statement_timeout` does not
+ * end a commit. PostgreSQL shows a role what the sessions of the same role do. The sessions of servers have the
+ * `application_name` of the session that asks, as `pg_stat_activity` shows it: cut, if it is long. With
  * `application_name_add_host`, PgBouncer adds the client's address and port, which differ and may be cut.
  *
  * A session that waits for its client does not count. No time limit ends that wait either, as after the machine of a server was

@@ -82,10 +82,10 @@ export class TrustedPool extends pg.Pool {
 const isBusy = (client: pg.ClientBase): boolean => '_activeQuery' in client && Boolean(client._activeQuery);
 
 /**
- * Whether PostgreSQL has refused a statement and nothing else: for its values (classes 22 and 23), a conflict (40), a lock (55P03)
- * or the time (57014). After other errors, as of a statement that is prepared already, the connection is not used further.
- * `pg` reports a refusal before it reads the status that follows. The status from before the statement decides then: outside a
- * transaction both are the same, and a connection that is released inside one is closed.
+ * Whether an error is no more than the refusal of a statement: for its values (classes 22 and 23), a conflict (40), a lock
+ * (55P03) or the time (57014). After other errors, such as that a statement is prepared already, the connection is closed. `pg`
+ * reports a refusal before it reads the status that follows, so the status from before the statement counts: outside a
+ * transaction both are the same, and a connection that is released inside one is closed in any case.
  */
 const isRefusal = (error: unknown): boolean =>
   error instanceof pg.DatabaseError && /^(?:22|23|40)|^(?:55P03|57014)$/.test(error.code ?? '');

@@ -18,16 +18,16 @@ interface Options {
 }
 
 /**
- * Refuses writes while an earlier statement that got no answer still runs in PostgreSQL. A commit that waits for a
- * synchronous standby, or for a disk, is ended neither by `statement_timeout` nor by closing its connection: each further
- * write would leave one more session behind, with its row locks. Such a statement may be one of a process that has ended, so
- * the first write waits for the answer to the same question.
+ * Refuses writes while an earlier statement that got no answer still runs in PostgreSQL. A commit that waits for a synchronous
+ * standby, or for a disk, is ended neither by `statement_timeout` nor by closing its connection: each further write would leave
+ * one more session behind, with its row locks. A process that has ended may have left such a statement too, so the first write
+ * also asks PostgreSQL and waits for its answer.
  */
 export function writeGate({ most, wait, hasOverdueStatements, onEnd }: Options) {
   const inTurn = pLimit(most);
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** The first check after a statement got no answer, or before the first write, until no statement still runs; else undefined. */
+  /** The first check after `suspect`, for which writes wait; undefined once no statement still runs. */
   let firstCheck: Promise<boolean> | undefined;
   let hasAsked = false;
   let isShut = false;

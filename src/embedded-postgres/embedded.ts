@@ -64,10 +64,10 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
       let postmaster = isRefused ? undefined : await findPostmaster(cluster);
       if (postmaster === undefined) {
         postmaster = started = await startPostmaster(cluster, role === 'server');
-        // After a recovery that took longer than the minute.
+        // The start may have waited for a recovery for longer than a minute: begin the minute again.
         if (performance.now() > deadline) deadline = performance.now() + waitLimit;
       }
-      // The last time it is asked: only an answer tells a PostgreSQL that recovers from a file that was left behind.
+      // At the last try, connect even if it is not ready: only an answer shows whether PostgreSQL recovers or the file is old.
       if (!postmaster.isReady && !isLast) throw new Busy('it starts or stops');
       return await use(cluster, postmaster, role, started);
     } catch (error) {
@@ -77,7 +77,7 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
       }
       isRefused = hasCode(error, 'ECONNREFUSED');
       if (isLast) {
-        // Without the file, a PostgreSQL that runs there would end.
+        // The remedy has a condition: without the file, a PostgreSQL that runs there would end.
         const mayBeOld = isRefused || error.message.includes('postmaster.pid');
         const remedy = mayBeOld ? 'if no PostgreSQL runs there, delete its postmaster.pid' : 'try again later';
         const reason = `${hasCode(error, '57P03') ? 'it recovers from a crash or stops: ' : ''}${error.message}`;
@@ -91,9 +91,10 @@ async function openIn(dataDir: string, role: Role): Promise<EmbeddedDatabase> {
 class InUse extends StartError {}
 
 /**
- * @param started what this process has started, if anything
- * @throws Busy while another process owns it; InUse when that is a server, for a server; StartError when it is that of another
- * DATA_DIR
+ * Makes the application's database in a running PostgreSQL, and takes the lock: as its owner, or to use it.
+ * @param started the PostgreSQL that this process has started, if any
+ * @throws Busy while a command of the operator owns it; InUse if a server owns it and this is a server too; StartError if it is
+ *   that of another DATA_DIR
  */
 async function use(
   cluster: Cluster,

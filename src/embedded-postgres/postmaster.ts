@@ -50,8 +50,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Starts PostgreSQL. A signal that is to end this process stops it until it is ready, since a recovery may take hours.
- * @param detached whether it keeps running when a signal ends this process later; otherwise it is stopped then as well
+ * Starts PostgreSQL. Until it is ready, a signal that ends this process stops it too, since a recovery may take hours.
+ * @param detached whether PostgreSQL keeps running when a signal ends this process later; otherwise it is stopped then as well
  * @throws StartError with the reason from its log, or after a signal; Busy when another process started it, or took its port
  */
 export async function startPostmaster(cluster: Cluster, detached: boolean): Promise<StartedPostmaster> {

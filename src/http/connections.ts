@@ -108,7 +108,7 @@ export const connections = fp(async (app) => {
     await untilQuiet(() => arrivals);
     closesIdle = true;
     for (const connection of queue.connections()) {
-      // The rest of a body behind an answer of long ago is not waited for.
+      // The request is answered, and only the rest of its body is missing: that is not waited for.
       if (!connection.isRunning && connection.last) endConnection(connection.socket);
       else closeIfIdle(connection);
     }

@@ -17,7 +17,7 @@ export function parseExact(json: string): unknown {
   return JSON.parse(hasSixteenDigits(json) ? json.replaceAll(stringOrNumber, held) : json);
 }
 
-/** In each number that JavaScript reads as 0 although it is not: an exponent such as in `1e-400`, or 200 zeros. */
+/** Found in each number that JavaScript reads as 0 although it is not: an exponent such as in `1e-400`, or 200 zeros. */
 const mayUnderflow = /[eE]-\d{3}|\.0{200}/;
 
 /**

@@ -109,7 +109,7 @@ export function requestQueue({ begin, end, onIdle }: Options) {
     if (isFull(connection)) connection.socket.pause();
   }
 
-  /** Closes the connections that cost most until 2 % of the limit are free: looking for them takes time, if there are thousands. */
+  /** Closes the connections that cost most until 2 % of the limit are free, not just one: sorting thousands takes time. */
   function makeRoom(): void {
     for (const connection of [...open.values()].sort((one, other) => costOf(other) - costOf(one))) {
       if (totalHeldBytes <= maxHeldBytes * 0.98) return;
@@ -189,8 +189,8 @@ const isUnread = ({ socket, last }: Connection) => last?.headersSent === true &&
 const waitsForClient = (connection: Connection) => connection.last?.req.complete === false || isUnread(connection);
 
 /**
- * The bytes that closing a connection gives back, and more for those to close before all others: first of all where only the end
- * of an answered request is missing; then where an answer is not read that was given without a key, or that requests wait behind.
+ * The bytes that closing a connection gives back, and more for two kinds that go first: where only the end of an answered request
+ * is missing; then where the client leaves an answer unread that was given without a key, or that requests wait behind.
  */
 function costOf(connection: Connection): number {
   const { heldBytes, last, isRunning, held } = connection;

@@ -52,6 +52,7 @@ export function turns(bounds: Bounds) {
 
   return {
     /**
+     * Takes a turn for a task of this name; the task waits if too many of that name run.
      * @param deadline of the task's request, which must not wait for anything else meanwhile
      * @param response of the request
      * @returns a turn, which must be ended; a promise only if the task has to wait

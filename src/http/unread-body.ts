@@ -5,7 +5,7 @@ const chunkBytes = 512;
 
 declare module 'node:http' {
   interface IncomingMessage {
-    /** Called when the memory grows or shrinks that the body takes until it has been read whole; with the difference in bytes. */
+    /** Called with the difference in bytes when the memory grows or shrinks that the body takes until it is read. */
     onUnread?: ((request: IncomingMessage, difference: number) => void) | undefined;
     /** Bytes of memory that the request takes without its body, at most. */
     readonly headBytes: number;
@@ -13,8 +13,8 @@ declare module 'node:http' {
 }
 
 /**
- * 2 KB, the target with 80 bytes for each parameter of the query, the headers with 100 for each name and each value, and the
- * names a second time, as Node also keeps them in lower case.
+ * An estimate: 2 KB; the target, and 80 bytes for each parameter of its query; the names and values of the headers, and 100 bytes
+ * for each of them; and the names once more, as Node also keeps them in lower case.
  */
 const headBytesOf = ({ url = '', rawHeaders }: IncomingMessage): number =>
   rawHeaders.reduce(

@@ -23,8 +23,8 @@ type Delivered = 'DELIVERED' | 'FAILED' | 'PENDING';
 /** The state of webhooks in the database, and of what this process sent since it was measured last. */
 interface WebhookMeasures {
   /**
-   * Seconds by which the delivery that has been due longest is late, or after which one had its first attempt, if that is
-   * longer; failing endpoints do not count.
+   * Seconds by which the delivery that has been due longest is late, or the longest wait for a first attempt if that is longer.
+   * Failing endpoints do not count.
    */
   readonly overdueSeconds: number;
   readonly disabledEndpoints: number;

@@ -6,9 +6,9 @@ const unusable = ['EACCES', 'EPERM', 'ENAMETOOLONG', 'ELOOP'];
 const ofDisk = ['ENOSPC', 'EDQUOT', 'EROFS'];
 
 /**
- * Does what needs DATA_DIR.
+ * Runs work that needs DATA_DIR.
  * @param dataDir DATA_DIR, absolute
- * @throws StartError that says what is wrong with DATA_DIR; another error if another place or another fault is meant
+ * @throws StartError that says what is wrong with DATA_DIR; what `work` throws for any other reason
  */
 export async function inDataDir<Result>(dataDir: string, work: () => Promise<Result>): Promise<Result> {
   try {

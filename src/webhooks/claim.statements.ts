@@ -40,10 +40,10 @@ export const waitingEndpoints = sql`
 const ageOf = (delivery: string) => `(now() - least(greatest(${delivery}.created_at, '${firstTime}'), now()))`;
 
 /**
- * How long a delivery `j` behind a pending one is postponed, if that one is due earlier. It is due by itself only where
- * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. The
- * time grows with the age of the delivery: otherwise all that waits for a slow receiver would be written again every 20 s. For
- * 20,000 deliveries these are 40 claims of 15 ms; if they are older than 20 minutes, in 5 minutes instead of 20 s.
+ * How long a delivery `j` is postponed that waits behind a pending one, unless that one is due later. This time counts only where
+ * `nextStatement` did not follow `finishStatement`: after a crash or a stop, or while it failed or met a lock for 9 s. It grows
+ * with the age of the delivery: otherwise everything that waits for a slow receiver would be written again every 20 s. For 20,000
+ * deliveries these are 40 claims of 15 ms; once they are older than 20 minutes, in 5 minutes instead of 20 s.
  */
 const untilLookedAt = constant(`greatest(interval '20 seconds', least(${ageOf('j')} / 4, interval '5 minutes'))`);
 
@@ -71,27 +71,26 @@ export interface FreeSlots {
 }
 
 /**
- * Claims deliveries that are due. Deliveries of one agent to one endpoint are sent in the order of their `position`: only
- * the first pending one can be claimed. Redeliveries and pings have no order. Rows that another process has locked are skipped.
- * `isRepeated` says that the claim before has postponed some.
+ * Claims deliveries that are due. Deliveries of one agent to one endpoint are sent in the order of their `position`: only the
+ * first pending one can be claimed. Redeliveries and pings have no order. Rows that another process has locked are skipped.
  *
  * Endpoints share the free slots evenly. Those with the fewest running attempts come first; of these, the one whose last attempt
- * ended the longest ago. In the order of what is due, an endpoint that failed once would wait behind all that is due at more dead
- * ones than there are slots, for hours.
+ * ended the longest ago. If they came in the order in which their deliveries are due, an endpoint that failed once would wait for
+ * hours behind everything that is due at dead ones, where these are more than the slots.
  *
- * A delivery behind a pending one is postponed until just after that one, which a claim then finds first, or further
- * (`untilLookedAt`), so that the next claim does not read it again; `nextStatement` claims it earlier, when the one before it is
- * finished.
+ * A delivery behind a pending one is postponed, so that the next claim does not read it again: until just after that one is due,
+ * or longer (`untilLookedAt`). `nextStatement` claims it earlier, when the one before it is finished.
  *
  * The first pending delivery of an agent is the first from the place of the agent on (`>=`), in the index of pending deliveries.
- * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days;
- * with an upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none. It is not looked up for a
- * ping, which has no agent: nothing would end that search either. It is looked up once for all that is due of an agent: during
- * a long transaction, as of a dump, each lookup reads past all that was sent to the endpoint for that agent.
+ * With `=` the planner could choose the index of agents, and read everything that was delivered for an agent in 30 days; with an
+ * upper bound, PostgreSQL 15 reads all that is pending for the endpoint if it finds none. It is not looked up for a ping, which
+ * has no agent: nothing would end that search either. It is looked up once for all that is due of an agent: during a long
+ * transaction, as of a dump, each lookup reads past all that was sent to the endpoint for that agent.
  *
- * `standing` is a text because of what the planner expects. It takes a LIMIT that it does not know for a tenth of the rows, and
- * IS NOT NULL for true of nearly all of them: for so many to postpone it read the whole table, 2,636 blocks among 20,000
- * deliveries instead of 316. Of an unknown text it expects one row in 200.
+ * `standing` is a text for the sake of the planner, which takes an unknown LIMIT for a tenth of the rows, and IS NOT NULL for
+ * true of nearly all of them. To postpone so many it read the whole table, 2,636 blocks among 20,000 deliveries instead of 316.
+ * Of the rows with an unknown text it expects one in 200.
+ * @param isRepeated whether the claim before has postponed some
  */
 export function claimStatement({ healthy, failing, perHealthy, perFailing, running }: FreeSlots, isRepeated: boolean) {
   const ids = [...running.keys()];

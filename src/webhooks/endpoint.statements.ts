@@ -25,9 +25,9 @@ export const lockOwnEndpointStatement = (id: string, { companyId, integrationId 
      FOR NO KEY UPDATE`;
 
 /**
- * Has the rest of the transaction read no whole table where there is an index. Run it before an endpoint is deleted: PostgreSQL
- * then deletes its deliveries by the foreign key, also if there are none, and where nearly all deliveries are of one endpoint it
- * would choose to read the whole table, for any endpoint.
+ * Makes PostgreSQL prefer an index to reading a whole table in the rest of the transaction. Run it before an endpoint is deleted:
+ * the foreign key then deletes its deliveries, even if there are none, and where nearly all deliveries are of one endpoint,
+ * PostgreSQL would read the whole table for any endpoint.
  */
 export const avoidTableScansStatement = sql`SELECT set_config('enable_seqscan', 'off', true)`;
 

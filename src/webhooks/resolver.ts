@@ -5,8 +5,8 @@ import type { Resolve } from './target.ts';
 const longestLag = 1_000;
 
 /**
- * Milliseconds after which a lookup makes another `Resolver`: one knows the DNS servers that the machine had when it was made,
- * and no others. In between it is kept, because it asks a server that does not answer last.
+ * Milliseconds after which a lookup makes another `Resolver`: it knows only the DNS servers that the machine had when it was
+ * made. It is kept until then, because it remembers which server does not answer, and asks that one last.
  */
 const longestUse = 30_000;
 

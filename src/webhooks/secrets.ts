@@ -74,8 +74,8 @@ function renewed(endpoint: SealedEndpoint, sealed: string | null, column: Column
 }
 
 /**
- * The columns of an endpoint encrypted under the current API_KEY_SECRET, without a previous secret that is damaged; as they are
- * if they already were, or are not readable.
+ * The columns of an endpoint, encrypted under the current API_KEY_SECRET; a previous secret that is damaged is dropped. Unchanged
+ * if they are encrypted under it already, or cannot be decrypted.
  */
 export function resealed(endpoint: SealedEndpoint, sealer: Sealer): SealedColumns {
   const { sealedSecret, sealedPreviousSecret, sealedHeaders, sealedUnder } = endpoint;

@@ -78,8 +78,8 @@ const mostAddresses = 64;
 const mostOfFamily = 8;
 
 /**
- * The addresses of a family that are used, in their order. Of too many it takes the first in text order, not in that of the
- * answer, which DNS servers rotate: each other choice would need connections of its own.
+ * The addresses of a family that are used, in their order. Of too many it takes the first in text order: DNS servers rotate the
+ * order of their answers, and each other choice would need connections of its own.
  */
 function usedOf(addresses: readonly string[], family: 4 | 6): string[] {
   const all = [...new Set(addresses)].filter((address) => isIP(address) === family);

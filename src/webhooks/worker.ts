@@ -59,7 +59,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
   const sender = attemptSender({ resolve, allowHttp, allowNetworks, limits });
   const sealed = sealer(given);
   const slots = slotsOf();
-  /** Ids of the endpoints of which it was reported, until one can be decrypted again. */
+  /** Ids of the endpoints that were reported because they cannot be decrypted, until one can be again. */
   const undecryptable = new Set<string>();
   let waking = new AbortController();
   // Asked first, since each call makes an error, and each change of an agent calls it.
@@ -155,7 +155,7 @@ export function webhookWorker({ database, meter, onError, onHealth, resolve = dn
       measured = await deliveries.measures();
       measuredAt = performance.now();
     } finally {
-      // If it failed, as it does where claims take too long, deliveries may be overdue since the last one: the alert has to fire.
+      // If it fails, as while claims take too long, deliveries may have been overdue since the last one: the alert must fire.
       const unknown = Math.floor((performance.now() - measuredAt) / 1_000);
       meter.webhooks({ ...measured, overdueSeconds: Math.max(measured.overdueSeconds, longestWait, unknown) });
       longestWait = 0;

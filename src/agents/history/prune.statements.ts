@@ -20,19 +20,19 @@ const isWhole = sql`NOT EXISTS (SELECT FROM unnest(${agentFields}::text[]) AS na
                                       WHERE e.agent_id = v.agent_id AND e.version < v.version AND e.snapshot ? name))`;
 
 /**
- * The next agents behind an id that are not deleted, in the order of their ids. The versions from `first` up to, not
- * including, `stays` may be removed; `stays` is null if there are none. `more` is true if there may be further ones: only
- * the oldest versions of an agent are read.
+ * The next agents behind an id that are not deleted, in the order of their ids. The versions from `first` up to, not including,
+ * `stays` may be removed; `stays` is null if there are none. `more` is true if there may be further ones: only the oldest
+ * versions of an agent are read.
  *
  * Only the beginning of a history is removed, so that the versions that stay have consecutive numbers.
  *
- * The first version that stays must be readable without the removed ones. A version by an old server lacks the fields that
- * this server did not know; each is read from the newest earlier version that has it (`snapshot.ts`). Later versions need no
- * removed version that this one does not need. If all that are read lack a field, as after a release that was taken back, the
- * first version behind them that does not is looked for.
+ * The first version that stays must be readable without the removed ones. A version by an old server lacks the fields that this
+ * server did not know; each is read from the newest earlier version that has it (`snapshot.ts`). Later versions need no removed
+ * version that this one does not need. If every version that is read lacks a field, as after a release was taken back, the first
+ * one behind them that needs no earlier version is looked for.
  *
- * All is found agent by agent: joined by id instead, a page was read once for each of its agents where PostgreSQL had no
- * statistics of the tables yet. OFFSET 0 keeps PostgreSQL from finding a value again wherever it is named.
+ * LATERAL looks up each agent by itself: with a join by id, PostgreSQL without statistics of the tables read the page once for
+ * each of its agents. OFFSET 0 makes it compute `bound` and `version` once, and not wherever they are named.
  */
 export const planStatement = (after: string, { before, keep }: Pruning) => sql`
   WITH listed AS MATERIALIZED (

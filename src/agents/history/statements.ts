@@ -13,9 +13,9 @@ export const snapshotStatement = ({ agentId, version }: VersionId) => sql`
    WHERE v.agent_id = ${agentId}::uuid AND v.version = ${version}::int`;
 
 /**
- * For each field, its value in the newest version that has the field, up to this one, as text. A kept answer can lack a field
- * that its version has: an older server repeats in it what a newer one has written, where its patch changes nothing. Raw,
- * since each value is of another version.
+ * The value of each field, as text, in the newest version that has the field, up to and including this one. A kept answer can
+ * lack a field that its version has: an older server keeps the answer to a patch that changes nothing, without the fields that it
+ * does not know. Raw, since each value may be of another version.
  */
 export const earlierStatement = ({ agentId, version }: VersionId, names: readonly AgentField[]) => sql`
   SELECT name, found.value

@@ -32,11 +32,11 @@ interface QueuedChange {
 const maxQueued = 1_000;
 
 /**
- * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the row
- * first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or
- * an idempotency key is rolled back and queued again, until its deadline. Such changes never use the last of these
- * connections: however many rows are held, other changes wait once for the first attempts of all, and then go on. Nor do those of
- * one company delay the next attempts of another's by more than one turn. If there is only one connection, it is used in turn.
+ * Carries out changes that were not written in a batch with other agents: agent by agent, each in a transaction that locks the
+ * row first. At most half of the connections are used at the same time. A change that waited 100 ms for the lock of a row or an
+ * idempotency key is rolled back and queued again, until its deadline. Such retries never use the last of these connections, so
+ * that first attempts go on however many rows are held, and retries of one company delay those of another by at most one turn. A
+ * single connection serves both in turn.
  */
 export function changesAlone(database: Database, meter: Meter, writes: RecentWrites, traced: TraceBatches) {
   const atOnce = Math.max(1, Math.floor(database.connections / 2));

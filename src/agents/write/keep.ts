@@ -5,7 +5,7 @@ import { ApiError } from '../../http/problems.ts';
 /** A request is not tried again in the last milliseconds before its deadline: the attempt might not end in time. */
 export const lastTry = 400;
 
-/** Whether less time is left than a lock timeout takes, and `lastTry`: an attempt has to wait for locks 100 ms at a time. */
+/** Whether less time is left than a lock timeout (1 s) and `lastTry` take: an attempt then waits for locks 100 ms at a time. */
 export const mustHurry = ({ deadline }: Pick<Caller, 'deadline'>): boolean => deadline.left() <= 1_000 + lastTry;
 
 /**

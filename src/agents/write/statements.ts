@@ -13,8 +13,8 @@ const stepColumns = `id uuid, company uuid, read int, updated timestamptz, step 
   touched text[], key uuid, request text, address text, restored int`;
 
 /**
- * Where a statement has its steps from. What it does with them is the same; but for one step the planner has constants
- * instead of joins, and the statement takes a fifth less time.
+ * The two ways in which a statement gets its steps. What it does with them is the same; but for one step the planner has
+ * constants instead of joins, and the statement takes a fifth less time.
  */
 const sources = {
   /**

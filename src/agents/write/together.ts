@@ -51,9 +51,9 @@ export function changesTogether(database: Database, writes: RecentWrites, alone:
   }
 
   /**
-   * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are
-   * checked again on the connection that writes: what happens during the wait for a connection counts. So does the wait of
-   * a statement that came too late to write: it is repeated like that. Only the changes of callers that are refused fail then.
+   * Decides and writes. If a key was looked up more than a second ago, or the deadline of a change is near, the callers are first
+   * checked again on the connection that writes, so that the wait for that connection counts. This is repeated if the statement
+   * came too late to write. Only the changes of callers that are refused fail then.
    */
   async function write(changes: readonly Change[], found: ReadonlyMap<Change, Read>): Promise<Written> {
     // All callers, also those whose change writes nothing, such as a replay.

@@ -5,7 +5,7 @@ import { answerableTime } from '../../http/stored-time.ts';
 import { writtenRowSchema } from '../row.schema.ts';
 import type { Change, FoldOfAgent } from './batch.ts';
 
-/** What came of changes that were decided and written. */
+/** The outcome of deciding and writing changes. */
 export interface Written {
   /** Those that were tried. */
   readonly folds: readonly FoldOfAgent[];
