@@ -32,7 +32,7 @@ export function e164(text: string): string {
 export function scopeList(text: string): readonly Scope[] {
   const names = text.split(',');
   if (!names.every(isScope))
-    throw new InvalidArgumentError(`It must be one or more of ${scopes.join(' ')}, with commas alone between them.`);
+    throw new InvalidArgumentError(`It must be of ${scopes.join(',')}, with commas alone between them.`);
   return [...new Set(names)];
 }
 

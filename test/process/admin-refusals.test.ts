@@ -53,7 +53,7 @@ const refusals: readonly [parameters: () => string[], says: RegExp][] = [
   [() => ['key', 'create'], /--company.*--integration/],
   [() => key('--integration', nowhere), /--company.*--integration/],
   [() => ['key', 'revoke', '--key', nowhere], new RegExp(`key.*${nowhere}`)],
-  [() => key('--scopes', 'write:agents,all'), /--scopes.*read:agents, write:agents, delete:agents/],
+  [() => key('--scopes', 'write:agents,all'), /--scopes.*read:agents,write:agents,delete:agents/],
   [() => key('--expires', 'tomorrow'), /--expires.*2030-01-31T12:00:00Z/],
   [() => key('--expires', '2030-02-31'), /--expires.*2030-01-31T12:00:00Z/],
   [() => key('--expires', '2020-01-31T12:00:00Z'), /--expires.*must be in the future/],

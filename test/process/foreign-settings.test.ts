@@ -39,7 +39,7 @@ test('a start of the server or a command names each database setting that would 
   expect(await start(foreign.databaseUrl)).toEqual(refused(`${lacking}\n`));
   const command = [join(programs, 'admin.js'), 'company', 'create', '--name', 'A'];
   const made = await runProgram(command, { env: { DATABASE_URL: foreign.ownerUrl, ...secret } });
-  expect(made).toEqual(refused(`error: ${lacking} as this role\n`));
+  expect(made).toEqual(refused(`error: ${lacking}\n`));
   expect((await run(foreign.ownerUrl, 'SELECT FROM public.company')).length).toBe(0);
 });
 
