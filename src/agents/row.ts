@@ -58,6 +58,9 @@ const toText = (question: unknown) => (isText(question) ? String(question) : str
 export const keptAgentText = (agent: StoredAgent): string =>
   `${contentText(agent.content).slice(0, -1)},${JSON.stringify({ ...agent, content: undefined }).slice(1)}`;
 
+/** Whether an agent takes little memory: at most 4,096 characters of JSON, which are parsed into 80 KB or less. */
+export const isSmall = ({ content }: StoredAgent): boolean => contentText(content).length <= 4_096;
+
 /** All fields as JSON. Uses the text of metadata that was made to measure it. */
 export const contentText = (content: AgentContent): string =>
   `{"metadata":${textOf(content.metadata)},${stringifyExact({ ...content, metadata: undefined }).slice(1)}`;

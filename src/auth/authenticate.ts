@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { AgentInPath } from '../agents/row.ts';
+import { type AgentInPath, isSmall } from '../agents/row.ts';
 import { over } from '../http/bounded-server.ts';
 import { countHeader } from '../http/connections.ts';
 import { Deadline } from '../http/deadline.ts';
@@ -131,9 +131,10 @@ export const authenticate = fp(async (app, options: Options) => {
     limitedUntil.delete(hash);
     const lookup = { ...keyLookup, agentId: null };
     setCaller(request, key, asked, { lookedUpAt: found.at, databaseTime: found.databaseTime, lookup });
-    // Not kept while a body arrives: a head of 200 bytes would take as much memory as an agent, for as long as its client likes.
-    const isKept = request.raw.complete && (agentWasRead || agentId === null);
-    if (isKept) request.readAhead = { agent, isForeign, readOrder };
+    // Not kept while a body arrives, unless it is small: for a head of 200 bytes it would take as much memory as the agent does,
+    // for as long as the client likes.
+    const isKept = request.raw.complete || !agent || isSmall(agent);
+    if (isKept && (agentWasRead || agentId === null)) request.readAhead = { agent, isForeign, readOrder };
   });
 
   app.addHook('onClose', () => uses.settled());

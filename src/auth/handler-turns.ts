@@ -15,8 +15,9 @@ interface Options {
 
 /**
  * Runs the handler of every route in a turn of its request (`concurrency-limits.ts`), and so, if they are registered before,
- * the parsing and the validation of the request. A read that waited, and whose turn comes more than a second after the lookup
- * of its key, looks the key up again: it shows what changed meanwhile. A write does so itself, as late as it can.
+ * the parsing and the validation of the request. Where the turn of a read that waited comes more than a second after the lookup
+ * of its key, the key is looked up again, and so before the agent is read again: the answer shows what changed meanwhile. A
+ * write does so itself, as late as it can.
  */
 export const handlerTurns = fp(async (app, { keys, readAgent }: Options) => {
   const confirm = ({ admission, deadline, raw }: FastifyRequest): Promise<void> =>
@@ -37,8 +38,9 @@ export const handlerTurns = fp(async (app, { keys, readAgent }: Options) => {
       const taken = request.turns.take();
       const turn = taken instanceof Promise ? await taken : taken;
       try {
-        if (request.turns.hasWaited && isRead(request)) await confirm(request);
-        if (!request.readAhead && request.agentId !== '') request.readAhead = await readAgain(request);
+        const isAgentMissing = !request.readAhead && request.agentId !== '';
+        if (isAgentMissing || (request.turns.hasWaited && isRead(request))) await confirm(request);
+        if (isAgentMissing) request.readAhead = await readAgain(request);
         return await handler.call(this, request, reply);
       } finally {
         request.turns.keep(turn);

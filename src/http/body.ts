@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { FastifyRequest, preParsingHookHandler } from 'fastify';
+import type { FastifyRequest, preParsingHookHandler, preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { parseRequest } from './exact-numbers.ts';
 import { notJson } from './particular-problems.ts';
@@ -27,7 +27,7 @@ const mediaType = /^application\/(?:merge-patch\+)?json[ \t]*(?:;|$)/i;
 export const body = fp(async (app) => {
   app.removeAllContentTypeParsers();
   app.decorateRequest('bodyBytes');
-  // Errors are thrown by `parseBody`. After the error of a parser Fastify closes the connection, and with bytes of the body
+  // Errors are thrown by `refuseUnread`. After the error of a parser Fastify closes the connection, and with bytes of the body
   // unread, the client could lose the answer.
   app.addContentTypeParser('*', (_, payload, done) => readBody(payload, (read) => done(null, read)));
 
@@ -36,6 +36,7 @@ export const body = fp(async (app) => {
     route.preParsing = [takesBody ? admit : ignoreBody, ...[route.preParsing ?? []].flat()];
     route.config = { ...route.config, takesBody };
     if (!takesBody) return;
+    route.preValidation = [refuseUnread, ...[route.preValidation ?? []].flat()];
     const { handler } = route;
     // Not a hook, since these are outside of the request's turn: what a body is parsed into can take twenty times its bytes.
     route.handler = function (request, reply) {
@@ -95,9 +96,12 @@ function readBody(body: IncomingMessage, done: (read: Buffer | Error) => void): 
   body.on('data', add).on('end', succeed).on('error', conclude);
 }
 
+/** What did not arrive whole, or was too long, needs no turn. */
+const refuseUnread: preValidationHookHandler = ({ body: read }, _, done) =>
+  done(read instanceof Error ? read : undefined);
+
 function parseBody(request: FastifyRequest): void {
   const { body: read } = request;
-  if (read instanceof Error) throw read;
   if (!Buffer.isBuffer(read)) throw new ApiError('MALFORMED_BODY', { detail: problemTexts.bodyMissing });
   request.bodyBytes = read;
   request.body = parse(read);

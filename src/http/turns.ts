@@ -64,7 +64,8 @@ export function turns(bounds: Bounds) {
         line.running += 1;
         return begun(name, line);
       }
-      if (line.waiting.size >= bounds.waiting) throw overloaded();
+      // The close of a response that is closed already would not be noticed.
+      if (line.waiting.size >= bounds.waiting || response.closed) throw overloaded();
       return new Promise((resolve, reject) => {
         const stop = () => {
           line.waiting.delete(begin);

@@ -33,6 +33,16 @@ test.for(Object.entries(slow))(
   },
 );
 
+test('a key that ends while the body arrives is not told that the agent was deleted meanwhile', async () => {
+  const { id, key, keyId } = await newSubject(world, { metadata: { text: 'x'.repeat(5_000) } });
+  const request = { line: `PATCH /agents/${id}`, key, body: { name: 'Too late' } };
+  const answer = await sendSlowly(world.origin, request, async () => {
+    await world.keys.revoke(keyId);
+    await world.deleteAgent(id);
+  });
+  expectEnded(answer, 'INVALID_API_KEY', request.line);
+});
+
 test('a kept answer is not replayed to a key that ended while the body arrived', async () => {
   const [patched, created] = await Promise.all([newAtsSubject(world), newAtsSubject(world)]);
   const headers = { 'idempotency-key': 'once' };

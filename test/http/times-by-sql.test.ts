@@ -72,7 +72,7 @@ test('changes of one agent at once are all written also if SQL dated it infinity
   const { id, key } = await newDated('infinity', last);
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
   const answers = await Promise.all(names.map((name) => world.patch(key, id, { metadata: { [name]: 1 } })));
-  expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200));
+  expect(answers.map(({ status, body }) => [status, Object(body).updatedAt])).toEqual(names.map(() => [200, last]));
   const metadata = Object.fromEntries(names.map((name) => [name, 1]));
   expect(JSON.parse(await world.row(id))).toMatchObject({ version: 9, metadata, updated_at: 'infinity' });
 });

@@ -23,7 +23,7 @@ const membersOf = rowsOf(memberSchema);
  * A release stores the fields of its time. A missing field has the value of the newest earlier version that has the field,
  * or else its initial value: during a rolling upgrade, an old server can change an agent whose new field is set already; the
  * row keeps that field, the snapshot lacks it. Members that this release does not know are left out; they stay in storage.
- * A member that the column of its field could not hold, as SQL can store it, counts as missing.
+ * A member that the column of its field could not hold, as SQL can store it, counts as the field's initial value.
  */
 export async function complete(
   query: Query,

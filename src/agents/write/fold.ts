@@ -1,6 +1,7 @@
 import type { Caller } from '../../auth/caller.ts';
 import type { Idempotency } from '../../http/idempotency-key.ts';
 import { agentMissing } from '../../http/particular-problems.ts';
+import { lastTime } from '../../http/stored-time.ts';
 import { largeFields } from '../fields.ts';
 import type { StoredAgent } from '../row.ts';
 import type { Changed, Decide, Decided } from './decision.ts';
@@ -100,8 +101,11 @@ const answerOf = ({ fingerprint, agent, changed }: Omit<Keeping, 'steps'>): Kept
 });
 
 /**
- * The time of an agent as it is after step `after`: the last step has `writtenAt`, each one before it is a millisecond earlier.
+ * The time of an agent as it is after step `after`: the last step has `writtenAt`, each one before it is a millisecond earlier,
+ * unless that is `lastTime`, as which an infinite time is read.
  * @param read the time as it was read; stays if `after` is 0 or nothing was written
  */
-export const timeAfter = (after: number, steps: number, writtenAt: Date | undefined, read: Date): Date =>
-  after > 0 && writtenAt ? new Date(writtenAt.getTime() - (steps - after)) : read;
+export function timeAfter(after: number, steps: number, writtenAt: Date | undefined, read: Date): Date {
+  if (after === 0 || !writtenAt) return read;
+  return writtenAt.getTime() === Date.parse(lastTime) ? writtenAt : new Date(writtenAt.getTime() - (steps - after));
+}
