@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Metrics } from './prometheus.ts';
 
 /** Milliseconds in which a request must arrive, and in which a connection must make progress. */
@@ -16,7 +17,11 @@ export function metricsServer({ registry }: Metrics): Server {
     });
     return reading;
   };
+  const used = new WeakSet<Socket>();
   const server = createServer({ requestTimeout: limit }, async (request, response) => {
+    // Node has all pipelined requests served at once, and keeps their answers while the first one is not read.
+    if (used.has(request.socket)) return void request.socket.destroy();
+    used.add(request.socket);
     const isKnown = request.method === 'GET' && request.url?.split('?', 1)[0] === '/metrics';
     const text = isKnown ? await read() : '';
     const headers = { connection: 'close', 'content-type': registry.contentType, 'x-content-type-options': 'nosniff' };
@@ -24,9 +29,6 @@ export function metricsServer({ registry }: Metrics): Server {
   });
   server.timeout = limit;
   server.maxConnections = 32;
-  server.maxRequestsPerSocket = 1;
-  // Node would answer 503 to each pipelined request, and keep these answers while the first one is not read.
-  server.on('dropRequest', (_, socket) => socket.destroy());
   // An open connection of Prometheus does not delay the shutdown.
   server.unref();
   return server;
