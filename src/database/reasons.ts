@@ -18,8 +18,9 @@ const byState: Readonly<Record<string, string>> = {
   '25006': 'the database is read-only: DATABASE_URL must name the primary',
   '26000': unknownNames,
   '28':
-    'the database does not admit this connection: its pg_hba.conf may lack the user, the host or the database, or ask for ' +
-    'TLS (sslmode=verify-full in DATABASE_URL) or a certificate (sslcert, sslkey), or the user may not log in',
+    'the database refuses the user or the password of DATABASE_URL, or does not admit this connection: its pg_hba.conf may ' +
+    'lack the user, the host or the database, or ask for TLS (sslmode=verify-full in DATABASE_URL) or a certificate ' +
+    '(sslcert, sslkey), or the user may not log in',
   '28P01': 'the database refuses the user or the password of DATABASE_URL',
   '3D000': 'the database that DATABASE_URL names does not exist',
   '40': 'a concurrent transaction conflicts with the command: try again',

@@ -112,8 +112,9 @@ test.for<[string, () => Promise<string>, string]>([
       await run(inject('serverUrl'), `CREATE ROLE ${role} NOLOGIN PASSWORD 'right'`);
       return Object.assign(new URL(inject('serverUrl')), { username: role, password: 'right' }).href;
     },
-    'the database does not admit this connection: its pg_hba.conf may lack the user, the host or the database, or ask for ' +
-      'TLS (sslmode=verify-full in DATABASE_URL) or a certificate (sslcert, sslkey), or the user may not log in',
+    'the database refuses the user or the password of DATABASE_URL, or does not admit this connection: its pg_hba.conf may ' +
+      'lack the user, the host or the database, or ask for TLS (sslmode=verify-full in DATABASE_URL) or a certificate ' +
+      '(sslcert, sslkey), or the user may not log in',
   ],
   [
     'a pooler that refuses the connection',
