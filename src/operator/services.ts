@@ -28,17 +28,17 @@ function operatorName(): string {
 }
 
 /**
- * Checks that the role has the settings that `migrate` gives it (with another time zone, say, times would be read and
- * written wrong), and that no migration is missing.
+ * Checks that no migration is missing, and that the role has the settings that `migrate` gives it: with another time zone, say,
+ * times would be read and written wrong.
  * @throws StartError
  */
 async function requirePrepared(url: string): Promise<void> {
+  await requireMigrations(url);
   const wrong = await withClient(url, async (client) => {
     await refuseOptions(client, meaningSettings);
     return await lackingSettings(client, meaningSettings);
   });
   if (wrong.length > 0) throw new StartError(`DATABASE_URL: ${wrong.join('; ')}: run npm run migrate as this role`);
-  await requireMigrations(url);
 }
 
 export type Services = ReturnType<typeof servicesOf>;

@@ -29,6 +29,8 @@ test.for([
         'SELECT FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname = current_database()',
       ),
     ];
+    // A setting that `migrate` would be asked to change, if the settings were looked at first.
+    await run(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET TimeZone = 'Asia/Kolkata'`);
     const before = await stored();
     const refused = {
       code: 1,
@@ -39,6 +41,8 @@ test.for([
     };
     expect(await runProgram(['dist/migrate.js'], { env: { DATABASE_URL: url } })).toEqual(refused);
     expect(await refusedStart({ DATABASE_URL: url, PORT: '0', API_KEY_SECRET: 'secret'.repeat(6) })).toEqual(refused);
+    const list = await runProgram(['dist/admin.js', 'company', 'list'], { env: { DATABASE_URL: url } });
+    expect(list).toEqual({ ...refused, stderr: `error: ${refused.stderr}` });
     expect(await stored()).toEqual(before);
   },
 );
