@@ -44,7 +44,7 @@ export function limitAnswers(client: pg.ClientBase, milliseconds: number): void 
 const queueOf = (client: pg.ClientBase): unknown[] =>
   '_queryQueue' in client && Array.isArray(client._queryQueue) ? client._queryQueue : [];
 
-/** Takes a statement out of the queue: it must not be sent after its caller was told that it had failed. */
+/** Takes a statement out of the queue: a statement whose caller has been told that it failed must not be sent. */
 function withdraw(client: pg.ClientBase, statement: unknown): void {
   const queue = queueOf(client);
   const place = queue.indexOf(statement);

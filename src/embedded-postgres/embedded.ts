@@ -25,8 +25,8 @@ export interface EmbeddedDatabase {
   readonly ended?: Promise<never>;
   /**
    * Stops PostgreSQL if this process owns it. Connections to `url` are to be closed before.
-   * @throws StartError if PostgreSQL does not stop. After another fault, that one is to be told: where a disk stands still,
-   *   PostgreSQL may not stop either
+   * @throws StartError if PostgreSQL does not stop. A caller that closes because of an error throws that error instead: a disk
+   *   that stands still causes both
    */
   close(): Promise<void>;
 }

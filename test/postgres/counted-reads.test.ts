@@ -7,7 +7,10 @@ const files = [
   'test/database/grown-tables.test.ts',
   'test/database/plans.test.ts',
   'test/database/growth.test.ts',
+  'test/operator/prune.test.ts',
+  'test/webhooks/agent-list-cost.test.ts',
   'test/webhooks/growth.test.ts',
+  'test/webhooks/list-cost.test.ts',
   'test/webhooks/deletion-cost.test.ts',
   'test/webhooks/long-lines.test.ts',
 ];
